@@ -1,0 +1,36 @@
+// Package agents is the vocabulary of what clients and servers do and how it
+// ends. It makes no system call; the agents themselves are its sub-packages.
+package agents
+
+// Outcome is how an attempt ended, as an application sees it.
+type Outcome string
+
+// The outcomes of a connection attempt, and of an exchange on an open
+// connection.
+const (
+	Connected Outcome = "connected"
+	// Refused is ECONNREFUSED.
+	Refused Outcome = "refused"
+	// TimedOut is ETIMEDOUT, or the attempt's own deadline.
+	TimedOut Outcome = "timed-out"
+	// HostUnreachable is EHOSTUNREACH.
+	HostUnreachable Outcome = "host-unreachable"
+	// NetworkUnreachable is ENETUNREACH.
+	NetworkUnreachable Outcome = "network-unreachable"
+	// Reset is ECONNRESET.
+	Reset Outcome = "reset"
+	// Denied is EACCES or EPERM.
+	Denied Outcome = "denied"
+	// Failed is any other error; its errno says which.
+	Failed Outcome = "failed"
+	// Answered is an exchange whose answer is complete.
+	Answered Outcome = "answered"
+	// Closed is an exchange whose far end closed before the answer was complete.
+	Closed Outcome = "closed"
+)
+
+// ConnectOutcomes and ExchangeOutcomes list what a step may expect.
+var (
+	ConnectOutcomes  = []Outcome{Connected, Refused, TimedOut, HostUnreachable, NetworkUnreachable, Reset, Denied, Failed}
+	ExchangeOutcomes = []Outcome{Answered, Reset, Closed, TimedOut}
+)

@@ -1,0 +1,104 @@
+// Package netem is the vocabulary of emulated links: what a link does to the
+// frames that cross it, who carries them, and what became of them. It makes no
+// system call; the media that do are its sub-packages.
+package netem
+
+import "time"
+
+// Impairment is what one direction of a link does to the frames that cross it.
+// The zero value carries every frame at once and unharmed.
+type Impairment struct {
+	// Delay is how long a frame is on its way.
+	Delay time.Duration
+	// Jitter is the spread around Delay: each frame
+	// takes between Delay-Jitter and Delay+Jitter, uniformly. Frames keep their
+	// order, so a frame that draws a short delay waits for the one before it.
+	Jitter time.Duration
+	// Loss is the probability, 0 to 1, that a frame is lost.
+	Loss float64
+	// Duplicate is the probability, 0 to 1, that a frame arrives twice.
+	Duplicate float64
+	// MTU is the largest network-layer packet, in bytes, that this direction
+	// carries; a larger one vanishes without an ICMP error. Zero means no limit
+	// beyond that of the interfaces.
+	MTU int
+	// Down says that the direction carries nothing.
+	Down bool
+}
+
+// Cause is why a frame did not come out of a link.
+type Cause string
+
+// The causes for which a link drops a frame.
+const (
+	Lost     Cause = "loss"
+	TooBig   Cause = "mtu"
+	LinkDown Cause = "link-down"
+	Overflow Cause = "queue-full"
+)
+
+// Side names one of the two ends of a link: 0 is the end at Link.Ends[0].
+type Side int
+
+// Other is the opposite side.
+func (s Side) Other() Side { return 1 - s }
+
+// End is a link's inner end: the interface in the ether whose veth peer is in a
+// node.
+type End struct {
+	// Interface is the inner end's name, Index its ifindex in the ether.
+	Interface string
+	Index     int
+	// Node is the name of the node at the other end of the veth pair.
+	Node string
+}
+
+// Link is what a Medium is asked to carry.
+type Link struct {
+	// ID is the link's index in its topology.
+	ID int
+	// Ends are the link's two inner ends.
+	Ends [2]End
+	// Toward says what happens to frames on their way to Ends[side].
+	Toward [2]Impairment
+}
+
+// Drop is a frame that a medium took in and did not deliver.
+type Drop struct {
+	// Link and To name the direction: the link's ID, and the side that the
+	// frame was on its way to.
+	Link int
+	To   Side
+	// Time is when the medium decided, on the kernel's CLOCK_REALTIME.
+	Time  time.Time
+	Cause Cause
+	// Frame holds the first bytes of the Ethernet frame, enough for the
+	// network and transport headers. Length is the whole frame's length.
+	Frame  []byte
+	Length int
+}
+
+// Counters of one direction of a link, in frames. In = Delivered + Dropped +
+// those still on their way - Duplicated.
+type Counters struct {
+	In, Delivered, Dropped, Duplicated uint64
+}
+
+// Medium carries links. It works in the ether namespace alone.
+type Medium interface {
+	// Carry begins to carry a link. The segment ends when the medium closes.
+	Carry(Link) (Segment, error)
+	// Close stops carrying every link, drops what is on its way and waits until
+	// nothing more is delivered.
+	Close() error
+}
+
+// Segment is a link that a medium carries. Its methods are safe for concurrent
+// use.
+type Segment interface {
+	// Set changes what happens to frames on their way to a side. It applies to
+	// frames that enter from now on; those on their way keep their due time.
+	Set(to Side, i Impairment) error
+	// Counters tells what has crossed on the way to a side so far.
+	Counters(to Side) Counters
+}

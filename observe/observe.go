@@ -1,0 +1,207 @@
+// Package observe is the vocabulary of what is seen: packets at the ends of
+// links, what became of them, and the states of sockets. It makes no system
+// call; what watches the kernel is in its sub-packages.
+package observe
+
+import (
+	"net/netip"
+	"time"
+
+	"testbed/netem"
+	"testbed/topo"
+)
+
+// Frame is an Ethernet frame seen at the inner end of a link, in the ether.
+type Frame struct {
+	// Time is the kernel's stamp (CLOCK_REALTIME).
+	Time time.Time
+	// Link is the link's ID, Side the end at which the frame was seen.
+	Link int
+	Side netem.Side
+	// Sent is true for a frame that the node at that side sent, false for one
+	// that is delivered to it.
+	Sent bool
+	// Data holds the first bytes of the frame, Length is the whole's length.
+	Data   []byte
+	Length int
+}
+
+// Packet is a decoded IP packet.
+type Packet struct {
+	Src, Dst netip.Addr
+	// Proto is the transport protocol's number (IANA): 6 TCP, 17 UDP, 1 ICMP,
+	// 58 ICMPv6.
+	Proto uint8
+	TTL   uint8
+	// ID is the IPv4 identification field; zero in IPv6.
+	ID uint16
+	// Length of the IP packet in bytes.
+	Length int
+	// TCP, UDP and ICMP are nil but for the packet's own protocol.
+	TCP  *TCP
+	UDP  *UDP
+	ICMP *ICMP
+}
+
+// TCP is what the testbed reads of a TCP header (RFC 9293, section 3.1).
+type TCP struct {
+	SrcPort, DstPort uint16
+	Seq, Ack         uint32
+	// Flags holds FIN, SYN, RST, PSH and ACK.
+	Flags  topo.TCPFlags
+	Window uint16
+	// Payload is the number of data bytes.
+	Payload int
+	// TSVal and TSEcr are the timestamps option's (RFC 7323); HasTS tells
+	// whether it is there.
+	TSVal, TSEcr uint32
+	HasTS        bool
+}
+
+// UDP is a UDP header.
+type UDP struct {
+	SrcPort, DstPort uint16
+	Payload          int
+}
+
+// ICMP is an ICMP or ICMPv6 message.
+type ICMP struct {
+	Type, Code uint8
+	// Quoted is the packet that an error message is about, nil otherwise. It may
+	// be cut after the first eight bytes of its transport header.
+	Quoted *Packet
+}
+
+// Sighting is a packet at one end of a link.
+type Sighting struct {
+	Time   time.Time
+	Link   int
+	Side   netem.Side
+	Sent   bool
+	Packet *Packet
+}
+
+// Journey is one packet from the node that sent it to where it ended, across
+// hops and address translation.
+type Journey struct {
+	// Sightings are in order of time. The first is at the sender's interface.
+	Sightings []Sighting
+	// Fate is how it ended.
+	Fate Fate
+	// Retransmission is true for a TCP segment whose sequence range and flags
+	// were sent before.
+	Retransmission bool
+}
+
+// Packet is the packet as its sender sent it.
+func (j *Journey) Packet() *Packet { return j.Sightings[0].Packet }
+
+// Last is the last sighting.
+func (j *Journey) Last() *Sighting { return &j.Sightings[len(j.Sightings)-1] }
+
+// SentAt is when the packet left its sender.
+func (j *Journey) SentAt() time.Time { return j.Sightings[0].Time }
+
+// Fate is how a packet ended.
+type Fate struct {
+	// Delivered is true when the packet reached the node that owns its
+	// destination address and nothing there is known to have dropped it.
+	Delivered bool
+	// Pending is true when the packet was still on its way.
+	Pending bool
+	// Drop is set when it was neither.
+	Drop Drop
+}
+
+// Cause is why a packet died: one of netem's causes for links, or one of those
+// below for nodes.
+type Cause string
+
+// Why a packet dies in a node.
+const (
+	// ByRule is a firewall rule that drops or rejects; Drop.Rule names it.
+	ByRule Cause = "rule"
+	// ByNAT is a packet that a NAT cannot translate.
+	ByNAT Cause = "untranslated"
+	// ByRoute causes are those of the node's routing table.
+	ByBlackhole   Cause = "blackhole"
+	ByUnreachable Cause = "unreachable"
+	ByProhibit    Cause = "prohibit"
+	ByNoRoute     Cause = "no-route"
+	// ByNoNeighbour is an address on a link that nobody answers for.
+	ByNoNeighbour Cause = "no-neighbour"
+	// ByTTL is a hop limit that ran out.
+	ByTTL Cause = "ttl"
+	// ByMTU is a packet too big for the next link.
+	ByMTU Cause = "too-big"
+	// ByNoForwarding is a host that was asked to forward.
+	ByNoForwarding Cause = "no-forwarding"
+	// ByFullQueue is a listener whose accept queue is full.
+	ByFullQueue Cause = "accept-queue-full"
+	// Unknown means that no known reason fits.
+	Unknown Cause = "unknown"
+)
+
+// Drop is where and why a packet died.
+type Drop struct {
+	// Node is the node where it died, empty when it died on a link.
+	Node string
+	// Link is the pair of nodes whose link lost it, from sender to receiver.
+	Link [2]string
+	// Cause is one of this package's or of netem's.
+	Cause Cause
+	// Rule is the firewall rule's name when Cause is ByRule.
+	Rule string
+	// Answer says how the node answered, such as "tcp-reset" or
+	// "port-unreachable"; empty for silence.
+	Answer string
+}
+
+// State is a TCP connection state by its RFC 9293 name.
+type State string
+
+// The states (RFC 9293, section 3.3.2).
+const (
+	Listen      State = "LISTEN"
+	SynSent     State = "SYN-SENT"
+	SynReceived State = "SYN-RECEIVED"
+	Established State = "ESTABLISHED"
+	FinWait1    State = "FIN-WAIT-1"
+	FinWait2    State = "FIN-WAIT-2"
+	CloseWait   State = "CLOSE-WAIT"
+	Closing     State = "CLOSING"
+	LastAck     State = "LAST-ACK"
+	TimeWait    State = "TIME-WAIT"
+	Closed      State = "CLOSED"
+)
+
+// States lists every state.
+var States = []State{Listen, SynSent, SynReceived, Established, FinWait1, FinWait2, CloseWait, Closing, LastAck, TimeWait, Closed}
+
+// StateChange is a socket that entered a state.
+type StateChange struct {
+	Time  time.Time
+	State State
+}
+
+// Source says where an observation comes from.
+type Source string
+
+// The sources, best first.
+const (
+	// FromTracepoint is the kernel's tracepoint sock:inet_sock_set_state.
+	FromTracepoint Source = "tracepoint"
+	// FromPackets is the kernel's packet stamps at the ends of the links.
+	FromPackets Source = "packets"
+	// FromAgent is the agent's own clock around its system calls.
+	FromAgent Source = "agent"
+	// FromCounters is a firewall rule's counter.
+	FromCounters Source = "counters"
+)
+
+// RuleCount is how often a firewall rule matched.
+type RuleCount struct {
+	Node, Rule string
+	Action     topo.Action
+	Packets    uint64
+}

@@ -1,0 +1,240 @@
+// Package spec decodes scenario files into plain, validated data. It makes no
+// system call and touches no network.
+package spec
+
+import (
+	"regexp"
+	"time"
+
+	"testbed/agents"
+	"testbed/netem"
+	"testbed/observe"
+	"testbed/topo"
+)
+
+// Scenario is a validated scenario: a network, what happens on it, and what
+// must be observed.
+type Scenario struct {
+	// File is the path it was read from, as given.
+	File     string
+	Name     string
+	Summary  string
+	Tags     []string
+	Topology topo.Topology
+	Steps    []Step
+}
+
+// Step is one action. Exactly one of its actions is not nil.
+type Step struct {
+	// Line is where the step begins in its file, counted from 1.
+	Line     int
+	Connect  *Connect
+	HTTP     *HTTP
+	Exec     *Exec
+	Wait     *Wait
+	Close    *Close
+	Exchange *Exchange
+	Set      *Set
+	// Expect is nil when the step must only succeed.
+	Expect *Expect
+}
+
+// Family is the address family that a step uses.
+type Family string
+
+// The families.
+const (
+	IPv4 Family = "ipv4"
+	IPv6 Family = "ipv6"
+)
+
+// Connect opens a TCP connection.
+type Connect struct {
+	From   string
+	Target Target
+	Family Family
+	// Timeout ends the attempt; zero leaves it to the kernel.
+	Timeout time.Duration
+	// As keeps the connection open under this name.
+	As string
+}
+
+// Target is a node's name or an IP address, and a port.
+type Target struct {
+	Host string
+	Port uint16
+}
+
+// HTTP performs one GET request.
+type HTTP struct {
+	From string
+	// URL as written; TLS, Host, Port and Path are its parts.
+	URL    string
+	TLS    bool
+	Target Target
+	Path   string
+	Family Family
+	// Timeout ends the whole request; zero means 30 s.
+	Timeout time.Duration
+}
+
+// Exec runs a command in a node.
+type Exec struct {
+	From string
+	// Args is the command. A command line written as one string becomes
+	// sh -c LINE.
+	Args []string
+	// Text is the command as written, for reports.
+	Text string
+	// Timeout ends it with SIGKILL; zero means 60 s.
+	Timeout time.Duration
+	// Env are NAME=value pairs added to the environment, sorted by name.
+	Env []string
+}
+
+// Wait lets time pass.
+type Wait struct{ Duration time.Duration }
+
+// Close ends a kept connection.
+type Close struct {
+	Connection string
+	// Reset sends RST in place of FIN.
+	Reset bool
+}
+
+// Exchange writes to a kept connection and reads until the answer is complete.
+type Exchange struct {
+	Connection string
+	Send       string
+	// Timeout ends the wait for the answer; zero means 30 s.
+	Timeout time.Duration
+}
+
+// Set changes the running network. Either Link or Node is set.
+type Set struct {
+	// Link is the index of the link in the topology, -1 if a node is changed.
+	Link int
+	// Toward are the link's impairments from now on, complete, and MTU and Down
+	// as in topo.Link.
+	Toward [2]netem.Impairment
+	MTU    int
+	Down   bool
+	// Node names the node that is changed. Of the rest, what is not nil replaces
+	// the node's own (an empty list removes all).
+	Node     string
+	Listen   *[]topo.Listener
+	Firewall *[]topo.Rule
+	Sysctls  *[]topo.Sysctl
+	Routes   *[]topo.Route
+	// Text is the change as a person would say it, for reports, such as
+	// "link client – server: delay 60ms".
+	Text string
+}
+
+// Expect is what a step must observe. A nil or empty field expects nothing.
+type Expect struct {
+	// Line is where it begins in the file.
+	Line          int
+	Outcome       agents.Outcome
+	Error         string
+	ConnectTime   *Duration
+	AcceptTime    *Duration
+	Elapsed       *Duration
+	TLSTime       *Duration
+	FirstByteTime *Duration
+	// Tolerance replaces the default of 2% plus 5 ms.
+	Tolerance *time.Duration
+	// Handshake are flag names such as SYN-ACK. RST and FIN also stand for
+	// RST-ACK and FIN-ACK.
+	Handshake []string
+	// Packets maps syn, syn_ack, ack, rst and fin to counts.
+	Packets  map[string]Count
+	SynTimes []Term
+	States   *States
+	SeenFrom string
+	Dropped  *Dropped
+	Status   *Count
+	Exit     *Count
+	Stdout   *Text
+	Stderr   *Text
+}
+
+// Unit is what a Term's value is counted in.
+type Unit string
+
+// The units.
+const (
+	// Nanoseconds are absolute.
+	Nanoseconds Unit = ""
+	// OWD is the one-way delay configured from the step's node to its target.
+	OWD Unit = "owd"
+	// RTT is that there and back.
+	RTT Unit = "rtt"
+)
+
+// Term is one duration: a number of nanoseconds, or a multiple of the path's
+// delay.
+type Term struct {
+	Value float64
+	Unit  Unit
+	// Text is as written.
+	Text string
+}
+
+// Bound is how an observed value is compared.
+type Bound string
+
+// The bounds.
+const (
+	// About is met within a tolerance.
+	About  Bound = ""
+	AtMost Bound = "<="
+	Below  Bound = "<"
+	// AtLeast and Above are the lower bounds.
+	AtLeast Bound = ">="
+	Above   Bound = ">"
+	// Within is met between two terms, both included.
+	Within Bound = ".."
+)
+
+// Duration is an expected duration.
+type Duration struct {
+	Bound Bound
+	Term  Term
+	// Upper is the second term of Within.
+	Upper Term
+	// Text is as written.
+	Text string
+}
+
+// Count is an expected number. About means exactly.
+type Count struct {
+	Bound        Bound
+	Value, Upper int
+	Text         string
+}
+
+// States are the TCP states that each end entered, in order. Nil expects
+// nothing.
+type States struct {
+	Client, Server []observe.State
+}
+
+// Dropped is where packets of the step were dropped. Empty fields expect
+// nothing.
+type Dropped struct {
+	// Node is a node's name; Link the names of a link's two nodes.
+	Node  string
+	Link  *[2]string
+	Rule  string
+	Cause observe.Cause
+}
+
+// Text is an expected output: equal after trimming white space, or matching.
+type Text struct {
+	Equal string
+	// Match is not nil for a /regular expression/.
+	Match *regexp.Regexp
+	// Source is as written.
+	Source string
+}

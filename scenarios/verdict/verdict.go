@@ -1,0 +1,159 @@
+// Package verdict compares what a step observed with what it expects. It is
+// pure: the same observation gives the same verdict.
+package verdict
+
+import (
+	"net/netip"
+	"time"
+
+	"testbed/agents"
+	"testbed/observe"
+	"testbed/scenarios/spec"
+	"testbed/topo"
+)
+
+// Observation is everything that is known of one step after it ended.
+type Observation struct {
+	// Step is the step's number in its scenario, from 1.
+	Step int
+	Kind Kind
+	// Title is the step in words: "connect server:80 from client".
+	Title string
+	From  string
+	// Target is the node that was meant, empty for an address that no node has.
+	Target string
+	// Began is when the step began, Elapsed how long its action took: for a
+	// connection attempt the time to its outcome.
+	Began   time.Time
+	Elapsed time.Duration
+
+	Outcome agents.Outcome
+	// Errno is the error's name, such as "ECONNREFUSED"; empty for none.
+	Errno string
+	// Deadline is true when the step's own timeout ended it.
+	Deadline bool
+	// Detail is what else the agent has to say, such as a TLS alert.
+	Detail string
+
+	// Local and Remote are the ends of the connection as the client has them.
+	Local, Remote netip.AddrPort
+	// Path are the nodes' names from client to target along the route, with the
+	// configured delays of the links between them, there and back.
+	Path Path
+
+	// ConnectTime, AcceptTime, TLSTime and FirstByteTime are nil when not
+	// observed.
+	ConnectTime, AcceptTime, TLSTime, FirstByteTime *time.Duration
+	// AcceptSource says where AcceptTime comes from.
+	AcceptSource observe.Source
+
+	// Journeys are the packets of the step's connection, in order of sending,
+	// and the ICMP errors about them.
+	Journeys []observe.Journey
+	// Unseen is the number of frames that the capture had to drop.
+	Unseen uint64
+
+	ClientStates, ServerStates []observe.StateChange
+	StateSource                observe.Source
+	// SeenFrom is the node whose address the server saw, SeenAddr that address.
+	SeenFrom string
+	SeenAddr netip.AddrPort
+	// Rules are the firewall rules that matched during the step.
+	Rules []observe.RuleCount
+
+	// Status is the HTTP status, 0 without an answer.
+	Status int
+	// Exit, Stdout and Stderr are a command's.
+	Exit           int
+	Stdout, Stderr string
+	// Answer is what an exchange read, cut to the first 256 bytes.
+	Answer string
+}
+
+// Kind is a step's action.
+type Kind string
+
+// The kinds of steps.
+const (
+	Connect  Kind = "connect"
+	HTTP     Kind = "http"
+	Exec     Kind = "exec"
+	Wait     Kind = "wait"
+	Close    Kind = "close"
+	Exchange Kind = "exchange"
+	Set      Kind = "set"
+)
+
+// Path is the route from a step's node to its target.
+type Path struct {
+	Nodes []string
+	// There[i] and Back[i] are the configured delays between Nodes[i] and
+	// Nodes[i+1].
+	There, Back []time.Duration
+}
+
+// OWD is the configured one-way delay to the target.
+func (p Path) OWD() time.Duration { return sum(p.There) }
+
+// RTT is the configured delay to the target and back.
+func (p Path) RTT() time.Duration { return sum(p.There) + sum(p.Back) }
+
+func sum(ds []time.Duration) (t time.Duration) {
+	for _, d := range ds {
+		t += d
+	}
+	return t
+}
+
+// Check is one expectation held against the observation.
+type Check struct {
+	// Key is the expectation's, such as connect_time.
+	Key string `json:"key"`
+	// Expected, Observed and Tolerance are in words: "2 owd = 200ms", "200.4ms",
+	// "±9ms". Tolerance is empty where there is none.
+	Expected  string `json:"expected"`
+	Observed  string `json:"observed"`
+	Tolerance string `json:"tolerance,omitempty"`
+	OK        bool   `json:"ok"`
+	// Note says in words what is wrong, or what else matters, such as the source
+	// of the observation.
+	Note string `json:"note,omitempty"`
+}
+
+// Verdict is what Judge says of a step.
+type Verdict struct {
+	OK     bool
+	Checks []Check
+}
+
+// Result is a scenario that was run.
+type Result struct {
+	Scenario *spec.Scenario
+	Plan     *topo.Plan
+	Began    time.Time
+	Elapsed  time.Duration
+	Steps    []StepResult
+	// Err is set when the testbed itself failed or was interrupted; the steps
+	// before it are there.
+	Err error
+}
+
+// StepResult is a step that was run.
+type StepResult struct {
+	Step        *spec.Step
+	Observation *Observation
+	Verdict     Verdict
+}
+
+// OK tells whether the scenario ran and every expectation was met.
+func (r *Result) OK() bool {
+	if r.Err != nil {
+		return false
+	}
+	for i := range r.Steps {
+		if !r.Steps[i].Verdict.OK {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,205 @@
+// Package topo is the vocabulary of networks: nodes, the links between them,
+// firewalls, NAT, and the plan that gives every interface its name, MAC
+// address, IP addresses, routes and neighbours. It makes no system call; what
+// makes a plan real is in its sub-packages.
+package topo
+
+import (
+	"net/netip"
+	"time"
+
+	"testbed/netem"
+)
+
+// Topology is a network as its author describes it.
+type Topology struct {
+	// Seed drives every random choice of the emulation.
+	Seed  uint64
+	Nodes []Node
+	Links []Link
+}
+
+// Role says what a node is for.
+type Role string
+
+// The roles. A router forwards packets, a host does not.
+const (
+	Host   Role = "host"
+	Router Role = "router"
+)
+
+// Node is one network namespace.
+type Node struct {
+	// Name is a host name (RFC 1123 label); the other nodes resolve it.
+	Name string
+	Role Role
+	// Listen are the servers that run on the node.
+	Listen []Listener
+	// Firewall are the rules, tried in order within their hook. What no rule
+	// matches is accepted.
+	Firewall []Rule
+	// NAT is nil on a node that translates nothing.
+	NAT     *NAT
+	Sysctls []Sysctl
+	// Addresses replace those that the plan would assign on a link.
+	Addresses []Address
+	// Routes are added to those that the plan computes, and win over them for
+	// the same prefix.
+	Routes []Route
+}
+
+// Sysctl is a kernel parameter of the node's network namespace.
+type Sysctl struct {
+	// Name is dotted, as in net.ipv4.tcp_syn_retries.
+	Name, Value string
+	// Optional tolerates a kernel that does not have it.
+	Optional bool
+}
+
+// Address is an interface address written out.
+type Address struct {
+	// Toward names the neighbour at the other end of the link.
+	Toward string
+	// Prefix is the address with its prefix length.
+	Prefix netip.Prefix
+}
+
+// Route is a route written out.
+type Route struct {
+	To netip.Prefix
+	// Kind is Unicast, or what the kernel does with packets of that prefix.
+	Kind RouteKind
+	// Via names the neighbour that a Unicast route leads to.
+	Via string
+}
+
+// RouteKind is a route's type (rtnetlink(7), RTN_*).
+type RouteKind string
+
+// The route kinds.
+const (
+	// Unicast forwards.
+	Unicast RouteKind = "unicast"
+	// Blackhole discards silently.
+	Blackhole RouteKind = "blackhole"
+	// Unreachable discards and answers with ICMP host unreachable.
+	Unreachable RouteKind = "unreachable"
+	// Prohibit discards and answers with ICMP administratively prohibited.
+	Prohibit RouteKind = "prohibit"
+)
+
+// Link joins two nodes.
+type Link struct {
+	// Ends are the names of the two nodes.
+	Ends [2]string
+	// Toward says what happens to frames on their way to Ends[side].
+	Toward [2]netem.Impairment
+	// MTU of the interfaces at both ends, in bytes; zero means 1500.
+	MTU int
+	// Down says that both interfaces are administratively down.
+	Down bool
+}
+
+// Serve is what a listener does with a connection.
+type Serve string
+
+// The kinds of server.
+const (
+	// ServeEcho sends back every byte.
+	ServeEcho Serve = "echo"
+	// ServeHTTP answers HTTP/1.1 requests with 200.
+	ServeHTTP Serve = "http"
+	// ServeHTTPS is ServeHTTP over TLS.
+	ServeHTTPS Serve = "https"
+	// ServeTLS is ServeEcho over TLS.
+	ServeTLS Serve = "tls"
+	// ServeBanner sends a line first, then echoes.
+	ServeBanner Serve = "banner"
+	// ServeSilent accepts, reads and never answers.
+	ServeSilent Serve = "silent"
+	// ServeReset accepts, then sends RST.
+	ServeReset Serve = "reset"
+	// ServeClose accepts, then sends FIN.
+	ServeClose Serve = "close"
+	// ServeNoAccept listens and never calls accept, so that the accept queue
+	// fills.
+	ServeNoAccept Serve = "no-accept"
+)
+
+// Serves lists every kind of server.
+var Serves = []Serve{ServeEcho, ServeHTTP, ServeHTTPS, ServeTLS, ServeBanner, ServeSilent, ServeReset, ServeClose, ServeNoAccept}
+
+// Listener is a TCP server on every address of a node, IPv4 and IPv6.
+type Listener struct {
+	Port  uint16
+	Serve Serve
+	// TLS is the only version that a ServeHTTPS or ServeTLS listener speaks,
+	// "1.2" or "1.3"; empty means 1.3 at most and 1.2 at least.
+	TLS string
+	// Banner is the line that ServeBanner sends, without its line end.
+	Banner string
+	// Backlog is listen(2)'s; zero means 1 for ServeNoAccept and 4096 otherwise.
+	Backlog int
+}
+
+// NAT makes a router translate the source of what leaves toward its outside
+// neighbour to its own address there (RFC 5382 terms: a NAPT).
+type NAT struct {
+	// Outside names the neighbour beyond which the inside is unknown.
+	Outside string
+	// Forward are port forwardings from the outside address (destination NAT).
+	Forward []PortForward
+	// Timeouts are conntrack's, by the name of the state, in whole seconds: the
+	// key tcp_established is the sysctl nf_conntrack_tcp_timeout_established.
+	Timeouts map[string]time.Duration
+}
+
+// PortForward maps a TCP and UDP port of the outside address to an inside
+// node.
+type PortForward struct {
+	Port uint16
+	// Node is an inside node's name, ToPort the port there.
+	Node   string
+	ToPort uint16
+}
+
+// NATTimeouts maps each key of NAT.Timeouts to its sysctl.
+var NATTimeouts = map[string]string{
+	"tcp_syn_sent":       "net.netfilter.nf_conntrack_tcp_timeout_syn_sent",
+	"tcp_syn_recv":       "net.netfilter.nf_conntrack_tcp_timeout_syn_recv",
+	"tcp_established":    "net.netfilter.nf_conntrack_tcp_timeout_established",
+	"tcp_fin_wait":       "net.netfilter.nf_conntrack_tcp_timeout_fin_wait",
+	"tcp_close_wait":     "net.netfilter.nf_conntrack_tcp_timeout_close_wait",
+	"tcp_last_ack":       "net.netfilter.nf_conntrack_tcp_timeout_last_ack",
+	"tcp_time_wait":      "net.netfilter.nf_conntrack_tcp_timeout_time_wait",
+	"tcp_close":          "net.netfilter.nf_conntrack_tcp_timeout_close",
+	"tcp_max_retrans":    "net.netfilter.nf_conntrack_tcp_timeout_max_retrans",
+	"tcp_unacknowledged": "net.netfilter.nf_conntrack_tcp_timeout_unacknowledged",
+	"udp":                "net.netfilter.nf_conntrack_udp_timeout",
+	"udp_stream":         "net.netfilter.nf_conntrack_udp_timeout_stream",
+	"icmp":               "net.netfilter.nf_conntrack_icmp_timeout",
+	"icmpv6":             "net.netfilter.nf_conntrack_icmpv6_timeout",
+	"generic":            "net.netfilter.nf_conntrack_generic_timeout",
+}
+
+// NodeIndex is the index of the node with that name, or -1.
+func (t *Topology) NodeIndex(name string) int {
+	for i := range t.Nodes {
+		if t.Nodes[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// LinkIndex is the index of the link that joins two nodes, in either order, or
+// -1.
+func (t *Topology) LinkIndex(a, b string) int {
+	for i := range t.Links {
+		e := t.Links[i].Ends
+		if e == [2]string{a, b} || e == [2]string{b, a} {
+			return i
+		}
+	}
+	return -1
+}
