@@ -1,0 +1,27 @@
+package sandbox
+
+import (
+	"fmt"
+	"os"
+)
+
+// RequireEnv is the environment variable that, when set, makes the absence of a
+// kernel feature fail a test in place of skipping it. CI sets it.
+const RequireEnv = "TESTBED_REQUIRE"
+
+// TestMain runs a package's tests inside a sandbox and ends the program. Where
+// the host allows no sandbox, the tests are skipped with the reason, or fail if
+// RequireEnv is set.
+//
+//	func TestMain(m *testing.M) { sandbox.TestMain(m) }
+func TestMain(m interface{ Run() int }) {
+	if err := Enter(Options{}); err != nil {
+		if os.Getenv(RequireEnv) != "" {
+			fmt.Fprintln(os.Stderr, "FAIL:", err)
+			os.Exit(ExitUnavailable)
+		}
+		fmt.Fprintln(os.Stderr, "SKIP:", err)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
