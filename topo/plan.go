@@ -1,6 +1,7 @@
 package topo
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 
@@ -14,6 +15,11 @@ type Plan struct {
 	// Nodes and Links are parallel to the topology's.
 	Nodes []PlanNode
 	Links []PlanLink
+
+	graph *graph
+	// ends are the interfaces of each link, as node and index in its
+	// Interfaces.
+	ends [][2][2]int
 }
 
 // PlanNode is one namespace to build.
@@ -22,9 +28,9 @@ type PlanNode struct {
 	Role       Role
 	Interfaces []Interface
 	Routes     []PlanRoute
-	// Hosts are the names that the node resolves, each to its nearest addresses.
-	Hosts []HostEntry
-	// Sysctls are set in order: the testbed's pins, then the node's own.
+	// Pins are the sysctls that the testbed sets before the interfaces exist;
+	// the node's own Sysctls are set after them.
+	Pins    []Sysctl
 	Sysctls []Sysctl
 	// CongestionControl is the TCP congestion control of the node's sockets.
 	CongestionControl string
@@ -76,4 +82,90 @@ type PlanRoute struct {
 type HostEntry struct {
 	Addr netip.Addr
 	Name string
+}
+
+// MakePlan works a topology out. It is deterministic: the same topology gives
+// the same addresses, whatever else the program does. It fails where the
+// topology contradicts itself.
+func MakePlan(t *Topology) (*Plan, error) {
+	g, err := newGraph(t)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Topology: t, Nodes: make([]PlanNode, len(t.Nodes)), Links: make([]PlanLink, len(t.Links)), graph: g, ends: make([][2][2]int, len(t.Links))}
+	for i := range t.Nodes {
+		n := &t.Nodes[i]
+		p.Nodes[i] = PlanNode{Name: n.Name, Role: n.Role, Pins: pins(n), Sysctls: n.Sysctls, CongestionControl: congestionControl(n)}
+	}
+	inside, err := natInsides(t, g)
+	if err != nil {
+		return nil, err
+	}
+	for i := range t.Links {
+		if err := p.planLink(i, inside); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.writeOutAddresses(); err != nil {
+		return nil, err
+	}
+	p.fillNeighbours()
+	for i := range t.Nodes {
+		if err := p.planRoutes(i, inside); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// planLink makes both ends of a link and gives them their assigned addresses.
+func (p *Plan) planLink(i int, inside []nodeSet) error {
+	l := &p.Topology.Links[i]
+	mtu := l.MTU
+	if mtu == 0 {
+		mtu = DefaultMTU
+	}
+	p.Links[i] = PlanLink{
+		Ether: [2]string{fmt.Sprintf("l%da", i), fmt.Sprintf("l%db", i)},
+		MTU:   mtu, Down: l.Down, Toward: l.Toward,
+	}
+	private := false
+	for _, s := range inside {
+		private = private || s[p.graph.index[l.Ends[0]]] && s[p.graph.index[l.Ends[1]]]
+	}
+	v4, v6, err := linkPrefixes(i, private)
+	if err != nil {
+		return err
+	}
+	for side, name := range l.Ends {
+		n := p.graph.index[name]
+		node := &p.Nodes[n]
+		p.ends[i][side] = [2]int{n, len(node.Interfaces)}
+		node.Interfaces = append(node.Interfaces, Interface{
+			Name: fmt.Sprintf("eth%d", len(node.Interfaces)),
+			Link: i, Side: netem.Side(side), Peer: l.Ends[1-side], MAC: linkMAC(i, side),
+			Addresses: []netip.Prefix{hostPrefix(v4, side+1), hostPrefix(v6, side+1)},
+		})
+	}
+	return nil
+}
+
+// fillNeighbours gives every interface a permanent entry for each address at
+// the other end of its link.
+func (p *Plan) fillNeighbours() {
+	for n := range p.Nodes {
+		for i := range p.Nodes[n].Interfaces {
+			f := &p.Nodes[n].Interfaces[i]
+			peer := p.Interface(f.Link, f.Side.Other())
+			for _, a := range peer.Addresses {
+				f.Neighbours = append(f.Neighbours, Neighbour{IP: a.Addr(), MAC: peer.MAC})
+			}
+		}
+	}
+}
+
+// Interface is the node's end of a link at a side.
+func (p *Plan) Interface(link int, side netem.Side) *Interface {
+	e := p.ends[link][side]
+	return &p.Nodes[e[0]].Interfaces[e[1]]
 }

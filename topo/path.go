@@ -1,0 +1,155 @@
+package topo
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"testbed/netem"
+)
+
+// Owner is the index of the node that has an address, or -1.
+func (p *Plan) Owner(a netip.Addr) int {
+	for n := range p.Nodes {
+		for _, f := range p.Nodes[n].Interfaces {
+			for _, own := range f.Addresses {
+				if own.Addr() == a {
+					return n
+				}
+			}
+		}
+	}
+	return -1
+}
+
+// Resolve is the address that a node's name means to another node: that of the
+// interface by which the shortest path enters, whether or not a route leads
+// there. It is invalid when the named node has no address of the family.
+func (p *Plan) Resolve(from, name int, v4 bool) netip.Addr {
+	return p.nearest(p.graph.reach(from)[name], name, v4)
+}
+
+// nearest is the address of a node by which a path enters, or its first.
+func (p *Plan) nearest(h hop, name int, v4 bool) netip.Addr {
+	if h.dist > 0 {
+		if a := firstOf(p.Interface(h.last, h.lastSide).Addresses, v4); a.IsValid() {
+			return a
+		}
+	}
+	for _, f := range p.Nodes[name].Interfaces {
+		if a := firstOf(f.Addresses, v4); a.IsValid() {
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
+// Hosts are the lines of a node's /etc/hosts: localhost, then every node's
+// nearest addresses.
+func (p *Plan) Hosts(from int) []HostEntry {
+	hosts := []HostEntry{
+		{netip.MustParseAddr("127.0.0.1"), "localhost"},
+		{netip.MustParseAddr("::1"), "localhost"},
+	}
+	reach := p.graph.reach(from)
+	for n := range p.Nodes {
+		for _, v4 := range []bool{true, false} {
+			if a := p.nearest(reach[n], n, v4); a.IsValid() {
+				hosts = append(hosts, HostEntry{a, p.Nodes[n].Name})
+			}
+		}
+	}
+	return hosts
+}
+
+// Lookup is the route that a node takes to an address: the one with the longest
+// prefix. ok is false when there is none.
+func (p *Plan) Lookup(node int, to netip.Addr) (r PlanRoute, ok bool) {
+	for _, c := range p.Nodes[node].Routes {
+		if c.To.Contains(to) && (!ok || c.To.Bits() > r.To.Bits()) {
+			r, ok = c, true
+		}
+	}
+	return r, ok
+}
+
+// Walk is the way that packets take by the routing tables.
+type Walk struct {
+	// Nodes are the nodes passed, the start first; Links[i] leads from Nodes[i]
+	// to Nodes[i+1], toward its side To[i].
+	Nodes []int
+	Links []int
+	To    []netem.Side
+	// Arrived is true when the last node is the address's owner.
+	Arrived bool
+}
+
+// Walk follows the routing tables from a node to an address, and through the
+// port forwarding of a NAT at its end. It stops where the tables end.
+func (p *Plan) Walk(from int, to netip.AddrPort) Walk {
+	w := Walk{Nodes: []int{from}}
+	at, dst := from, to.Addr()
+	for range len(p.Nodes) * 2 {
+		if p.owns(at, dst) {
+			next := p.forwarded(at, to.Port(), w.lastPeer(p))
+			if !next.IsValid() {
+				w.Arrived = true
+				return w
+			}
+			dst, to = next.Addr(), next
+		}
+		r, ok := p.Lookup(at, dst)
+		if !ok || r.Kind != Unicast || at != from && p.Nodes[at].Role != Router {
+			return w
+		}
+		f := &p.Nodes[at].Interfaces[r.Interface]
+		if far := p.Interface(f.Link, f.Side.Other()); !r.Via.IsValid() && !hasAddress(far, dst) {
+			return w
+		}
+		at = p.graph.index[f.Peer]
+		w.Nodes, w.Links, w.To = append(w.Nodes, at), append(w.Links, f.Link), append(w.To, f.Side.Other())
+	}
+	return w
+}
+
+// lastPeer is the name of the node before the last, or empty.
+func (w *Walk) lastPeer(p *Plan) string {
+	if len(w.Nodes) < 2 {
+		return ""
+	}
+	return p.Nodes[w.Nodes[len(w.Nodes)-2]].Name
+}
+
+// forwarded is where a NAT sends what comes from its outside for one of its own
+// ports; invalid when it does not.
+func (p *Plan) forwarded(node int, port uint16, from string) netip.AddrPort {
+	nat := p.Topology.Nodes[node].NAT
+	if nat == nil || from != nat.Outside {
+		return netip.AddrPort{}
+	}
+	for _, f := range nat.Forward {
+		if f.Port == port {
+			return netip.AddrPortFrom(p.Resolve(node, p.graph.index[f.Node], true), f.ToPort)
+		}
+	}
+	return netip.AddrPort{}
+}
+
+func (p *Plan) owns(node int, a netip.Addr) bool {
+	return slices.ContainsFunc(p.Nodes[node].Interfaces, func(f Interface) bool { return hasAddress(&f, a) })
+}
+
+func hasAddress(f *Interface, a netip.Addr) bool {
+	return slices.ContainsFunc(f.Addresses, func(own netip.Prefix) bool { return own.Addr() == a })
+}
+
+// Delays are the configured delays of a walk's links: on the way there, and of
+// the same links on the way back.
+func (p *Plan) Delays(w Walk) (there, back []time.Duration) {
+	for i, link := range w.Links {
+		toward := p.Links[link].Toward
+		there = append(there, toward[w.To[i]].Delay)
+		back = append(back, toward[w.To[i].Other()].Delay)
+	}
+	return there, back
+}

@@ -1,0 +1,87 @@
+package topo
+
+import (
+	"slices"
+	"strconv"
+)
+
+// DefaultCongestionControl is the congestion control of every node that sets
+// none: the kernel's own default, whatever this host's is.
+const DefaultCongestionControl = "cubic"
+
+// congestionSysctl is set apart, because a network namespace may not choose a
+// congestion control that the host restricts (see rtnl).
+const congestionSysctl = "net.ipv4.tcp_congestion_control"
+
+// hostPins are set in every node: what timings depend on has the kernel's own
+// default, and what would add packets of its own is off.
+var hostPins = []Sysctl{
+	{Name: "net.ipv4.tcp_syn_retries", Value: "6"},
+	{Name: "net.ipv4.tcp_synack_retries", Value: "5"},
+	{Name: "net.ipv4.tcp_syn_linear_timeouts", Value: "4", Optional: true}, // since Linux 6.5
+	{Name: "net.ipv4.tcp_retries1", Value: "3"},
+	{Name: "net.ipv4.tcp_retries2", Value: "15"},
+	{Name: "net.ipv4.tcp_timestamps", Value: "1"},
+	{Name: "net.ipv4.tcp_ecn", Value: "2"},
+	// A route must not remember the last connection's RTT.
+	{Name: "net.ipv4.tcp_no_metrics_save", Value: "1"},
+	// Every rejected packet is answered, not six and then one a second.
+	{Name: "net.ipv4.icmp_ratelimit", Value: "0"},
+	{Name: "net.ipv6.icmp.ratelimit", Value: "0"},
+	{Name: "net.ipv4.conf.all.rp_filter", Value: "0"},
+	{Name: "net.ipv4.conf.default.rp_filter", Value: "0"},
+	{Name: "net.ipv4.conf.all.send_redirects", Value: "0"},
+	{Name: "net.ipv4.conf.default.send_redirects", Value: "0"},
+	// Addresses are usable at once, and only those of the plan exist.
+	{Name: "net.ipv6.conf.all.disable_ipv6", Value: "0"},
+	{Name: "net.ipv6.conf.default.disable_ipv6", Value: "0"},
+	{Name: "net.ipv6.conf.default.accept_dad", Value: "0"},
+	{Name: "net.ipv6.conf.default.accept_ra", Value: "0"},
+	{Name: "net.ipv6.conf.default.router_solicitations", Value: "0"},
+	{Name: "net.ipv6.conf.default.addr_gen_mode", Value: "1"},
+	{Name: "net.ipv6.conf.all.keep_addr_on_down", Value: "1"},
+	{Name: "net.ipv6.conf.default.keep_addr_on_down", Value: "1"},
+}
+
+// pins are the sysctls that the testbed sets on a node before its own.
+func pins(n *Node) []Sysctl {
+	s := slices.Clone(hostPins)
+	forward := "0"
+	if n.Role == Router {
+		forward = "1"
+	}
+	s = append(s,
+		Sysctl{Name: "net.ipv4.ip_forward", Value: forward},
+		Sysctl{Name: "net.ipv6.conf.all.forwarding", Value: forward},
+		Sysctl{Name: "net.ipv6.conf.default.forwarding", Value: forward})
+	if n.NAT != nil {
+		s = append(s, natSysctls(n.NAT)...)
+	}
+	return s
+}
+
+// natSysctls make conntrack forget as the NAT says, and never pick a flow up in
+// its middle.
+func natSysctls(nat *NAT) []Sysctl {
+	s := []Sysctl{{Name: "net.netfilter.nf_conntrack_tcp_loose", Value: "0"}}
+	for key, d := range nat.Timeouts {
+		s = append(s, Sysctl{Name: NATTimeouts[key], Value: strconv.Itoa(int(d.Seconds()))})
+	}
+	slices.SortFunc(s, func(a, b Sysctl) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return s
+}
+
+// congestionControl is the node's TCP congestion control.
+func congestionControl(n *Node) string {
+	for _, s := range n.Sysctls {
+		if s.Name == congestionSysctl {
+			return s.Value
+		}
+	}
+	return DefaultCongestionControl
+}
