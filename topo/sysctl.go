@@ -9,9 +9,9 @@ import (
 // none: the kernel's own default, whatever this host's is.
 const DefaultCongestionControl = "cubic"
 
-// congestionSysctl is set apart, because a network namespace may not choose a
+// CongestionSysctl is set apart, because a network namespace may not choose a
 // congestion control that the host restricts (see rtnl).
-const congestionSysctl = "net.ipv4.tcp_congestion_control"
+const CongestionSysctl = "net.ipv4.tcp_congestion_control"
 
 // hostPins are set in every node: what timings depend on has the kernel's own
 // default, and what would add packets of its own is off.
@@ -79,7 +79,7 @@ func natSysctls(nat *NAT) []Sysctl {
 // congestionControl is the node's TCP congestion control.
 func congestionControl(n *Node) string {
 	for _, s := range n.Sysctls {
-		if s.Name == congestionSysctl {
+		if s.Name == CongestionSysctl {
 			return s.Value
 		}
 	}

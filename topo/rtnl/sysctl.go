@@ -1,0 +1,87 @@
+package rtnl
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"testbed/topo"
+)
+
+// UnknownSysctl is a kernel parameter that the running kernel does not have.
+type UnknownSysctl struct{ Name string }
+
+// Error says what to do about it.
+func (u *UnknownSysctl) Error() string {
+	return fmt.Sprintf("this kernel has no sysctl %s (write %s? to set it only where it exists)", u.Name, u.Name)
+}
+
+// SetSysctls writes kernel parameters of the namespace, reads each back and
+// compares. The congestion control may be one that the host restricts; then it
+// is left to the routes (see ReplaceRoutes). It returns an *UnknownSysctl for a
+// parameter that is neither there nor optional.
+func (h *Handle) SetSysctls(list []topo.Sysctl) error {
+	return h.ns.Do(func() error {
+		for _, s := range list {
+			if err := setSysctl(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// setSysctl writes one parameter of the calling thread's namespace.
+func setSysctl(s topo.Sysctl) error {
+	path := sysctlPath(s.Name)
+	was, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if s.Optional {
+			return nil
+		}
+		return &UnknownSysctl{Name: s.Name}
+	}
+	if err == nil && sameValue(string(was), s.Value) {
+		return nil
+	}
+	if err := os.WriteFile(path, []byte(s.Value), 0o644); err != nil {
+		if s.Name == topo.CongestionSysctl && errors.Is(err, unix.EPERM) {
+			return nil
+		}
+		return fmt.Errorf("set sysctl %s to %q: %w", s.Name, s.Value, err)
+	}
+	now, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read sysctl %s back: %w", s.Name, err)
+	}
+	if !sameValue(string(now), s.Value) {
+		return fmt.Errorf("set sysctl %s to %q: the kernel made it %q", s.Name, s.Value, strings.TrimSpace(string(now)))
+	}
+	return nil
+}
+
+// Sysctl reads a kernel parameter of the namespace.
+func (h *Handle) Sysctl(name string) (value string, err error) {
+	err = h.ns.Do(func() error {
+		b, err := os.ReadFile(sysctlPath(name))
+		value = strings.TrimSpace(string(b))
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &UnknownSysctl{Name: name}
+	}
+	return value, err
+}
+
+func sysctlPath(name string) string {
+	return "/proc/sys/" + strings.ReplaceAll(name, ".", "/")
+}
+
+// sameValue compares values as the kernel does, with white space folded.
+func sameValue(a, b string) bool {
+	return strings.Join(strings.Fields(a), " ") == strings.Join(strings.Fields(b), " ")
+}
