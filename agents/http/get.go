@@ -1,0 +1,134 @@
+package http
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"testbed/agents"
+	"testbed/agents/tcp"
+	"testbed/topo/netns"
+)
+
+// maxBody bounds how much of an answer's body is read, in bytes.
+const maxBody = 16 << 20
+
+// Request is one GET request on a connection of its own.
+type Request struct {
+	NS  *netns.NS
+	To  netip.AddrPort
+	URL string
+	// TLS is nil for plain HTTP.
+	TLS *tls.Config
+	// Timeout for the whole of it; must be positive.
+	Timeout time.Duration
+	// OnStart is told the local address while the connection is attempted.
+	OnStart func(local netip.AddrPort)
+}
+
+// Response is how a request ended. Times are from the beginning of the step, and
+// nil where it did not get so far.
+type Response struct {
+	// Attempt is the TCP connection's. Its Conn is closed.
+	Attempt *tcp.Attempt
+	// Outcome is Connected for a complete answer; otherwise what cut it short.
+	Outcome agents.Outcome
+	Errno   unix.Errno
+	// Deadline is true when Request.Timeout ended it.
+	Deadline                            bool
+	ConnectTime, TLSTime, FirstByteTime *time.Duration
+	Elapsed                             time.Duration
+	// Status is 0 without an answer.
+	Status int
+	// Detail is the error of TLS or HTTP in words.
+	Detail string
+}
+
+// Get performs a request. The error is the testbed's own or the context's.
+func Get(ctx context.Context, r Request) (*Response, error) {
+	a, err := tcp.Connect(ctx, r.NS, r.To, r.Timeout, r.OnStart)
+	if err != nil {
+		return nil, err
+	}
+	res := &Response{Attempt: a, Outcome: a.Outcome, Errno: a.Errno, Deadline: a.Deadline, Elapsed: a.Elapsed}
+	if a.Conn == nil {
+		return res, nil
+	}
+	defer a.Conn.Close()
+	stop := context.AfterFunc(ctx, func() { a.Conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	res.ConnectTime = &a.Elapsed
+	a.Conn.SetDeadline(a.Began.Add(r.Timeout))
+	err = res.exchange(a, r)
+	res.Elapsed = time.Since(a.Began)
+	if err != nil {
+		res.fail(err)
+	}
+	return res, ctx.Err()
+}
+
+// exchange does the TLS handshake, sends the request and reads the answer.
+func (res *Response) exchange(a *tcp.Attempt, r Request) error {
+	var c net.Conn = a.Conn
+	if r.TLS != nil {
+		t := tls.Client(a.Conn, r.TLS)
+		if err := t.Handshake(); err != nil {
+			return err
+		}
+		res.TLSTime = since(a.Began)
+		c = t
+	}
+	req, err := http.NewRequest(http.MethodGet, r.URL, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("User-Agent", "testbed")
+	if err := req.Write(c); err != nil {
+		return err
+	}
+	in := bufio.NewReader(c)
+	if _, err := in.Peek(1); err != nil {
+		return err
+	}
+	res.FirstByteTime = since(a.Began)
+	answer, err := http.ReadResponse(in, req)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	res.Status = answer.StatusCode
+	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, maxBody))
+	return err
+}
+
+// fail records what cut an answer short.
+func (res *Response) fail(err error) {
+	res.Detail = err.Error()
+	errors.As(err, &res.Errno)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		res.Outcome, res.Deadline = agents.TimedOut, true
+	case res.Errno == unix.ETIMEDOUT:
+		res.Outcome = agents.TimedOut
+	case res.Errno == unix.ECONNRESET, res.Errno == unix.EPIPE:
+		res.Outcome = agents.Reset
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		res.Outcome = agents.Closed
+	default:
+		res.Outcome = agents.Failed
+	}
+}
+
+func since(t time.Time) *time.Duration {
+	d := time.Since(t)
+	return &d
+}

@@ -1,0 +1,221 @@
+// Package tcp connects, exchanges and serves over real kernel TCP sockets that
+// are opened in a node's namespace. MPTCP is never used.
+package tcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"testbed/agents"
+	"testbed/topo/netns"
+)
+
+// Attempt is a connection attempt that ended.
+type Attempt struct {
+	Outcome agents.Outcome
+	// Errno is what connect(2) ended with, 0 for success and for the attempt's
+	// own deadline.
+	Errno unix.Errno
+	// Deadline is true when the attempt's own timeout ended it.
+	Deadline bool
+	// Began is just before connect(2), Elapsed until it had its outcome.
+	Began   time.Time
+	Elapsed time.Duration
+	// Local is invalid when the kernel chose no source before it failed.
+	Local, Remote netip.AddrPort
+	// Conn is nil unless Outcome is Connected. The caller closes it.
+	Conn *net.TCPConn
+}
+
+// Connect opens a socket in the namespace and connects it. timeout 0 leaves the
+// end to the kernel. The error is the testbed's own or the context's; how the
+// attempt ended is in the Attempt. onStart, if not nil, is told the local
+// address while the attempt is under way.
+func Connect(ctx context.Context, ns *netns.NS, to netip.AddrPort, timeout time.Duration, onStart func(local netip.AddrPort)) (*Attempt, error) {
+	a := &Attempt{Remote: to}
+	cancel, err := newCanceller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel.close()
+	var fd int
+	err = ns.Do(func() (err error) {
+		if fd, err = socket(to.Addr()); err != nil {
+			return err
+		}
+		a.Began = time.Now()
+		errno := connect(fd, to)
+		if errno == unix.EINPROGRESS {
+			a.Local = localAddr(fd)
+			if onStart != nil {
+				onStart(a.Local)
+			}
+			errno, a.Deadline, err = await(fd, cancel, a.Began, timeout)
+		}
+		a.Elapsed = time.Since(a.Began)
+		a.Errno = errno
+		return err
+	})
+	if err != nil {
+		if fd > 0 {
+			unix.Close(fd)
+		}
+		return nil, err
+	}
+	return a, a.settle(fd)
+}
+
+// settle judges the attempt and keeps or closes its socket.
+func (a *Attempt) settle(fd int) error {
+	a.Outcome = OutcomeOf(a.Errno)
+	if a.Deadline {
+		a.Outcome = agents.TimedOut
+	}
+	if a.Outcome != agents.Connected {
+		return unix.Close(fd)
+	}
+	a.Local = localAddr(fd)
+	f := os.NewFile(uintptr(fd), "tcp")
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return fmt.Errorf("keep connection: %w", err)
+	}
+	a.Conn = c.(*net.TCPConn)
+	return nil
+}
+
+// OutcomeOf is the outcome that an errno of connect(2) stands for; 0 is
+// Connected.
+func OutcomeOf(errno unix.Errno) agents.Outcome {
+	switch errno {
+	case 0:
+		return agents.Connected
+	case unix.ECONNREFUSED:
+		return agents.Refused
+	case unix.ETIMEDOUT:
+		return agents.TimedOut
+	case unix.EHOSTUNREACH:
+		return agents.HostUnreachable
+	case unix.ENETUNREACH:
+		return agents.NetworkUnreachable
+	case unix.ECONNRESET:
+		return agents.Reset
+	case unix.EACCES, unix.EPERM:
+		return agents.Denied
+	}
+	return agents.Failed
+}
+
+// socket opens a non-blocking TCP socket of an address's family.
+func socket(a netip.Addr) (int, error) {
+	domain := unix.AF_INET6
+	if a.Is4() {
+		domain = unix.AF_INET
+	}
+	fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
+	if err != nil {
+		return -1, fmt.Errorf("open TCP socket: %w", err)
+	}
+	return fd, nil
+}
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
+	}
+	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+}
+
+func connect(fd int, to netip.AddrPort) unix.Errno {
+	return errnoOf(unix.Connect(fd, sockaddr(to)))
+}
+
+// errnoOf is the errno in an error, or 0.
+func errnoOf(err error) unix.Errno {
+	var e unix.Errno
+	errors.As(err, &e)
+	return e
+}
+
+// localAddr is a socket's own address, invalid if it has none yet.
+func localAddr(fd int) netip.AddrPort {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// await waits until a connecting socket has its outcome, the timeout has passed
+// or the attempt is cancelled. Go's own signals interrupt ppoll(2), so it goes
+// on with what time is left.
+func await(fd int, c *canceller, began time.Time, timeout time.Duration) (errno unix.Errno, deadline bool, err error) {
+	for {
+		var left *unix.Timespec
+		if timeout > 0 {
+			rest := timeout - time.Since(began)
+			if rest <= 0 {
+				return 0, true, nil
+			}
+			ts := unix.NsecToTimespec(int64(rest))
+			left = &ts
+		}
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}, {Fd: int32(c.fd), Events: unix.POLLIN}}
+		_, err := unix.Ppoll(fds, left, nil)
+		switch {
+		case err != nil && !errors.Is(err, unix.EINTR):
+			return 0, false, fmt.Errorf("wait for connection: %w", err)
+		case fds[1].Revents != 0:
+			return 0, false, c.ctx.Err()
+		case fds[0].Revents != 0:
+			e, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+			return unix.Errno(e), false, err
+		}
+	}
+}
+
+// canceller makes a context's end readable on a descriptor.
+type canceller struct {
+	ctx  context.Context
+	fd   int
+	stop func() bool
+}
+
+func newCanceller(ctx context.Context) (*canceller, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("make eventfd: %w", err)
+	}
+	c := &canceller{ctx: ctx, fd: fd}
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	})
+	c.stop = func() bool {
+		if !stop() {
+			<-done
+		}
+		return true
+	}
+	return c, nil
+}
+
+func (c *canceller) close() {
+	c.stop()
+	unix.Close(c.fd)
+}

@@ -1,0 +1,30 @@
+package tcp
+
+import (
+	"io"
+	"net"
+)
+
+// Echo sends back every byte until the client sends FIN.
+func Echo(c *net.TCPConn) { io.Copy(c, c) }
+
+// Banner sends a line as FTP and SMTP servers do, then echoes.
+func Banner(line string) Handler {
+	return func(c *net.TCPConn) {
+		if _, err := io.WriteString(c, line+"\r\n"); err == nil {
+			Echo(c)
+		}
+	}
+}
+
+// Silent reads and never answers.
+func Silent(c *net.TCPConn) { io.Copy(io.Discard, c) }
+
+// Reset sends RST at once.
+func Reset(c *net.TCPConn) { c.SetLinger(0) }
+
+// Close sends FIN at once and takes what still comes, so that no RST follows.
+func Close(c *net.TCPConn) {
+	c.CloseWrite()
+	io.Copy(io.Discard, c)
+}
