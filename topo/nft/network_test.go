@@ -1,0 +1,248 @@
+package nft
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"testbed/topo"
+	"testbed/topo/netns"
+	"testbed/topo/sandbox"
+)
+
+func TestMain(m *testing.M) { sandbox.TestMain(m) }
+
+// deadline is how long anything that must happen may take.
+const deadline = 10 * time.Second
+
+// network is client – router – server. The client is behind the router: its
+// addresses are private, and the server has no route to them unless routed.
+type network struct {
+	t                      *testing.T
+	client, router, server *netns.NS
+	firewall               *Handle
+	names                  *Names
+}
+
+// The addresses of the network, by family.
+var (
+	clientIP   = [2]netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fd00::2")}
+	insideIP   = [2]netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd00::1")}
+	outsideIP  = [2]netip.Addr{netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("2001:db8::1")}
+	serverIP   = [2]netip.Addr{netip.MustParseAddr("198.18.0.2"), netip.MustParseAddr("2001:db8::2")}
+	prefixBits = [2]int{30, 64}
+)
+
+// build makes the network; routed gives the server a route to the client.
+func build(t *testing.T, routed bool) *network {
+	t.Helper()
+	n := &network{t: t, client: newNS(t), router: newNS(t), server: newNS(t)}
+	n.veth(n.client, "eth0", clientIP, n.router, "eth0", insideIP)
+	n.veth(n.router, "eth1", outsideIP, n.server, "eth0", serverIP)
+	n.defaultRoute(n.client, insideIP)
+	if routed {
+		n.defaultRoute(n.server, outsideIP)
+	}
+	for _, key := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
+		sysctl(t, n.router, key, "1")
+	}
+	for _, ns := range []*netns.NS{n.client, n.server} {
+		sysctl(t, ns, "ipv4/tcp_syn_linear_timeouts", "0")
+	}
+	h, err := Open(n.router)
+	must(t, err)
+	t.Cleanup(func() { h.Close() })
+	n.firewall = h
+	n.names = testNames()
+	return n
+}
+
+// testNames are those of the router.
+func testNames() *Names {
+	own := func(a [2]netip.Addr) []netip.Prefix {
+		return []netip.Prefix{netip.PrefixFrom(a[0], prefixBits[0]), netip.PrefixFrom(a[1], prefixBits[1])}
+	}
+	return &Names{
+		Interface: map[string]string{"client": "eth0", "server": "eth1"},
+		Addresses: map[string][]netip.Addr{
+			"client": clientIP[:], "server": serverIP[:],
+			"router": {insideIP[0], outsideIP[0], insideIP[1], outsideIP[1]},
+		},
+		Own:    map[string][]netip.Prefix{"client": own(insideIP), "server": own(outsideIP)},
+		Inside: []netip.Prefix{own(insideIP)[0].Masked(), own(insideIP)[1].Masked()},
+	}
+}
+
+// apply compiles and applies a firewall and a NAT on the router.
+func (n *network) apply(nat *topo.NAT, rules ...topo.Rule) {
+	n.t.Helper()
+	r, err := Compile(&topo.Node{Name: "router", Role: topo.Router, Firewall: rules, NAT: nat}, n.names)
+	must(n.t, err)
+	must(n.t, n.firewall.Apply(r))
+	for _, s := range Sysctls(nat) {
+		sysctl(n.t, n.router, strings.ReplaceAll(strings.TrimPrefix(s.Name, "net."), ".", "/"), s.Value)
+	}
+}
+
+// packets is the counter of a rule.
+func (n *network) packets(rule string) uint64 {
+	n.t.Helper()
+	counts, err := n.firewall.Counters()
+	must(n.t, err)
+	for _, c := range counts {
+		if c.Rule == rule {
+			return c.Packets
+		}
+	}
+	n.t.Fatalf("no counter of rule %q in %v", rule, counts)
+	return 0
+}
+
+func newNS(t *testing.T) *netns.NS {
+	t.Helper()
+	ns, err := netns.New()
+	must(t, err)
+	t.Cleanup(func() { ns.Close() })
+	must(t, ns.Do(func() error {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(lo)
+	}))
+	return ns
+}
+
+func (n *network) veth(a *netns.NS, aName string, aIP [2]netip.Addr, b *netns.NS, bName string, bIP [2]netip.Addr) {
+	n.t.Helper()
+	must(n.t, a.Do(func() error {
+		return netlink.LinkAdd(&netlink.Veth{
+			LinkAttrs: netlink.LinkAttrs{Name: aName}, PeerName: bName, PeerNamespace: netlink.NsFd(b.FD()),
+		})
+	}))
+	address(n.t, a, aName, aIP)
+	address(n.t, b, bName, bIP)
+}
+
+func address(t *testing.T, ns *netns.NS, name string, ips [2]netip.Addr) {
+	t.Helper()
+	must(t, ns.Do(func() error {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		if err := netlink.LinkSetUp(link); err != nil {
+			return err
+		}
+		for f, ip := range ips {
+			a := &netlink.Addr{IPNet: &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(prefixBits[f], ip.BitLen())}, Flags: unix.IFA_F_NODAD}
+			if err := netlink.AddrAdd(link, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+func (n *network) defaultRoute(ns *netns.NS, via [2]netip.Addr) {
+	n.t.Helper()
+	must(n.t, ns.Do(func() error {
+		for _, gw := range via {
+			all := &net.IPNet{IP: make(net.IP, gw.BitLen()/8), Mask: net.CIDRMask(0, gw.BitLen())}
+			if err := netlink.RouteAdd(&netlink.Route{Dst: all, Gw: gw.AsSlice()}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+func sysctl(t *testing.T, ns *netns.NS, key, value string) {
+	t.Helper()
+	must(t, ns.Do(func() error {
+		err := os.WriteFile("/proc/sys/net/"+key, []byte(value), 0)
+		if os.IsNotExist(err) && strings.Contains(key, "linear") {
+			return nil
+		}
+		return err
+	}))
+}
+
+// listen accepts connections and sends them to the channel.
+func (n *network) listen(in *netns.NS, at netip.AddrPort) <-chan net.Conn {
+	n.t.Helper()
+	var l net.Listener
+	must(n.t, in.Do(func() (err error) {
+		l, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", at.String())
+		return err
+	}))
+	n.t.Cleanup(func() { l.Close() })
+	accepted := make(chan net.Conn, 64)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			n.t.Cleanup(func() { c.Close() })
+			accepted <- c
+		}
+	}()
+	return accepted
+}
+
+// connect connects from a namespace, and gives up on the first timeout of a SYN
+// if once is set: the outcome is then ETIMEDOUT after about a second.
+func (n *network) connect(from *netns.NS, to netip.AddrPort) (net.Conn, error) {
+	n.t.Helper()
+	return n.dial(from, to, 0)
+}
+
+func (n *network) dial(from *netns.NS, to netip.AddrPort, sourcePort int) (net.Conn, error) {
+	n.t.Helper()
+	d := net.Dialer{Timeout: deadline, Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) {
+			// One SYN and no second one: what is dropped is ETIMEDOUT after 1 s.
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_SYNCNT, 0)
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 900)
+		})
+	}}
+	if sourcePort != 0 {
+		d.LocalAddr = &net.TCPAddr{Port: sourcePort}
+	}
+	d.SetMultipathTCP(false)
+	var conn net.Conn
+	err := from.Do(func() (err error) {
+		conn, err = d.DialContext(context.Background(), "tcp", to.String())
+		return err
+	})
+	if err == nil {
+		n.t.Cleanup(func() { conn.Close() })
+	}
+	return conn, err
+}
+
+// await polls until a condition that only time in the kernel brings holds.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(deadline); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", deadline, what)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
