@@ -1,0 +1,169 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"testbed/agents"
+	"testbed/observe"
+	"testbed/scenarios/verdict"
+)
+
+// telling lists the expectations whose failure explains most, best first.
+var telling = []string{"outcome", "error", "status", "exit", "connect_time", "accept_time", "tls_time", "first_byte_time", "elapsed", "dropped"}
+
+// difference says what was expected and, as far as the evidence goes, why it
+// came otherwise. It is empty for a step that passed.
+func (e *evidence) difference() string {
+	c := e.failed()
+	if c == nil {
+		return ""
+	}
+	expected := inline(c.Expected, maxField)
+	if c.Tolerance != "" {
+		expected += " " + inline(c.Tolerance, maxField)
+	}
+	switch c.Key {
+	case "outcome", "error":
+		return "Expected " + expected + e.reasonFor(c) + "."
+	}
+	return fmt.Sprintf("Expected %s %s, observed %s%s.", inline(c.Key, maxField), expected, inline(c.Observed, maxField), e.reasonFor(c))
+}
+
+// failed is the failed check that tells most, nil if all passed.
+func (e *evidence) failed() *verdict.Check {
+	var best *verdict.Check
+	rank := func(c *verdict.Check) int {
+		if i := slices.Index(telling, c.Key); i >= 0 {
+			return i
+		}
+		return len(telling)
+	}
+	for i := range e.verdict.Checks {
+		c := &e.verdict.Checks[i]
+		if !c.OK && (best == nil || rank(c) < rank(best)) {
+			best = c
+		}
+	}
+	return best
+}
+
+func (e *evidence) reasonFor(c *verdict.Check) string {
+	reason := ""
+	switch c.Key {
+	case "connect_time", "accept_time", "tls_time", "first_byte_time":
+		reason = e.delayReason()
+	case "elapsed":
+		if reason = e.cause(); reason == "" {
+			reason = e.delayReason()
+		}
+	case "outcome", "error", "status":
+		reason = e.outcomeReason()
+	default:
+		reason = e.cause()
+	}
+	if reason == "" && c.Note != "" {
+		reason = strings.TrimSuffix(inline(c.Note, maxField), ".")
+	}
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+// outcomeReason explains an unexpected outcome in a clause.
+func (e *evidence) outcomeReason() string {
+	if r := e.cause(); r != "" {
+		return r
+	}
+	switch e.Outcome {
+	case agents.Connected, agents.Answered:
+		if e.ruleAt(func(string) bool { return true }) == nil {
+			return "nothing stopped it, and no rule that drops or rejects matched any packet"
+		}
+		return "it got through"
+	case agents.Refused:
+		if a, ok := e.answered(); ok && a.node == e.Target && !a.icmp {
+			return "nothing listens on " + e.target
+		}
+	case agents.NetworkUnreachable:
+		if len(e.syns) == 0 {
+			return e.client + " has no usable route to that address"
+		}
+	}
+	if e.Outcome != "" {
+		return "the outcome was " + string(e.Outcome)
+	}
+	return ""
+}
+
+// cause names what stopped the packets, in the active voice; empty if nothing
+// is known to have stopped them.
+func (e *evidence) cause() string {
+	if e.halfOpen() && e.Outcome == agents.Connected {
+		return endingOf(e.finalACK().Fate.Drop).active("the final ACK")
+	}
+	for _, group := range []struct {
+		js   []*observe.Journey
+		noun string
+	}{{e.syns, "SYN"}, {e.synAcks, "SYN-ACK"}, {e.sent, "data segment"}, {e.answers, "segment of the answer"}} {
+		d, n, ok := worst(group.js)
+		if !ok || d.Cause == observe.Unknown || d.Cause == "" {
+			continue
+		}
+		object := allOf(n, group.noun)
+		if n < len(group.js) {
+			object = fmt.Sprintf("%d of %s", n, count(len(group.js), group.noun))
+		}
+		return endingOf(d).active(object)
+	}
+	return ""
+}
+
+// delayReason finds what made a handshake slower or faster than its path.
+func (e *evidence) delayReason() string {
+	h, ok := e.completed()
+	if !ok {
+		return e.cause()
+	}
+	for _, lost := range []string{lossesBefore(e.syns, h.syn, "SYN"), lossesBefore(e.synAcks, h.synAck, "SYN-ACK")} {
+		if lost != "" {
+			return lost
+		}
+	}
+	if r := e.oddHop(h); r != "" {
+		return r
+	}
+	if host := h.synAck.SentAt().Sub(h.received); host >= 2*time.Millisecond {
+		return fmt.Sprintf("%s needed %s to answer the SYN", e.server, short(host))
+	}
+	if rtt := e.Path.RTT(); rtt > 0 {
+		return fmt.Sprintf("the handshake itself took what the links are configured for, an RTT of %s", short(rtt))
+	}
+	return ""
+}
+
+// oddHop is the link whose delay differs most from its configuration, if any
+// differs by 2 ms or more.
+func (e *evidence) oddHop(h handshake) string {
+	var worst hop
+	var by, configured time.Duration
+	packet := ""
+	for _, leg := range []struct {
+		j    *observe.Journey
+		name string
+	}{{h.syn, "SYN"}, {h.synAck, "SYN-ACK"}} {
+		for _, hop := range e.hopsOf(leg.j) {
+			want, ok := e.configured(hop)
+			if diff := (hop.took - want).Abs(); ok && diff > by {
+				worst, by, configured, packet = hop, diff, want, leg.name
+			}
+		}
+	}
+	if by < 2*time.Millisecond {
+		return ""
+	}
+	return fmt.Sprintf("the %s took %s from %s to %s, where %s is configured", packet, short(worst.took), worst.from, worst.to, short(configured))
+}

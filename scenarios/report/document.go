@@ -1,0 +1,182 @@
+package report
+
+import "time"
+
+// Version is the version of the JSON document. It grows when a field is
+// renamed or removed or changes its meaning; new fields do not change it.
+const Version = 1
+
+// Document is what JSON writes: the results of one run, oldest step first.
+//
+// A field that ends in _ns is a whole number of nanoseconds; at_ns is one on
+// the step's own clock, which starts when the step begins. Other times are in
+// RFC 3339 with up to nine decimals. Whatever was not observed is left out.
+type Document struct {
+	Version   int                `json:"version"`
+	OK        bool               `json:"ok"`
+	Scenarios []ScenarioDocument `json:"scenarios"`
+}
+
+// ScenarioDocument is one scenario's result.
+type ScenarioDocument struct {
+	Name    string   `json:"name"`
+	File    string   `json:"file,omitempty"`
+	Summary string   `json:"summary,omitempty"`
+	Tags    []string `json:"tags,omitempty"`
+	// OK is true when the scenario ran and every expectation was met.
+	OK        bool      `json:"ok"`
+	Began     time.Time `json:"began"`
+	ElapsedNS int64     `json:"elapsed_ns"`
+	// Error is why the testbed itself failed; empty otherwise. Interrupted tells
+	// whether that was because somebody stopped it.
+	Error       string         `json:"error,omitempty"`
+	Interrupted bool           `json:"interrupted,omitempty"`
+	Steps       []StepDocument `json:"steps"`
+}
+
+// StepDocument is one step: what it did, what was observed, what was expected.
+type StepDocument struct {
+	// Step counts from 1; Line is where it begins in the file.
+	Step      int       `json:"step"`
+	Line      int       `json:"line,omitempty"`
+	Kind      string    `json:"kind"`
+	Title     string    `json:"title"`
+	From      string    `json:"from,omitempty"`
+	Target    string    `json:"target,omitempty"`
+	OK        bool      `json:"ok"`
+	Began     time.Time `json:"began"`
+	ElapsedNS int64     `json:"elapsed_ns"`
+	// Outcome and Errno are the connection's or the exchange's. Deadline is true
+	// when the step's own timeout ended it.
+	Outcome  string `json:"outcome,omitempty"`
+	Errno    string `json:"errno,omitempty"`
+	Deadline bool   `json:"deadline,omitempty"`
+	Detail   string `json:"detail,omitempty"`
+	// Local and Remote are address and port as the client has them.
+	Local  string        `json:"local,omitempty"`
+	Remote string        `json:"remote,omitempty"`
+	Path   *PathDocument `json:"path,omitempty"`
+
+	ConnectTimeNS   *int64 `json:"connect_time_ns,omitempty"`
+	AcceptTimeNS    *int64 `json:"accept_time_ns,omitempty"`
+	AcceptSource    string `json:"accept_source,omitempty"`
+	TLSTimeNS       *int64 `json:"tls_time_ns,omitempty"`
+	FirstByteTimeNS *int64 `json:"first_byte_time_ns,omitempty"`
+
+	States   *StatesDocument `json:"states,omitempty"`
+	SeenFrom string          `json:"seen_from,omitempty"`
+	SeenAddr string          `json:"seen_addr,omitempty"`
+	Rules    []RuleDocument  `json:"rules,omitempty"`
+	Status   int             `json:"status,omitempty"`
+	// Command is there for exec steps, Answer for exchanges.
+	Command *CommandDocument `json:"command,omitempty"`
+	Answer  string           `json:"answer,omitempty"`
+
+	Journeys []JourneyDocument `json:"journeys,omitempty"`
+	// UnseenFrames is how many frames the capture had to leave out.
+	UnseenFrames uint64          `json:"unseen_frames,omitempty"`
+	Checks       []CheckDocument `json:"checks"`
+	// Explanation is the paragraph in plain words.
+	Explanation string `json:"explanation,omitempty"`
+}
+
+// PathDocument is the route to the target. ThereNS[i] and BackNS[i] are the
+// delays configured between Nodes[i] and Nodes[i+1].
+type PathDocument struct {
+	Nodes   []string `json:"nodes"`
+	ThereNS []int64  `json:"there_ns"`
+	BackNS  []int64  `json:"back_ns"`
+}
+
+// StatesDocument are the TCP states that each end entered, in order.
+type StatesDocument struct {
+	// Source is "tracepoint" or "packets".
+	Source string          `json:"source"`
+	Client []StateDocument `json:"client,omitempty"`
+	Server []StateDocument `json:"server,omitempty"`
+}
+
+// StateDocument is a state by its RFC 9293 name.
+type StateDocument struct {
+	AtNS  int64  `json:"at_ns"`
+	State string `json:"state"`
+}
+
+// RuleDocument is a firewall rule that matched during the step.
+type RuleDocument struct {
+	Node    string `json:"node"`
+	Rule    string `json:"rule"`
+	Action  string `json:"action"`
+	Packets uint64 `json:"packets"`
+}
+
+// CommandDocument is a command's exit code and output.
+type CommandDocument struct {
+	Exit   int    `json:"exit"`
+	Stdout string `json:"stdout"`
+	Stderr string `json:"stderr"`
+}
+
+// CheckDocument is one expectation, in words as the text report has it.
+type CheckDocument struct {
+	Key       string `json:"key"`
+	Expected  string `json:"expected"`
+	Observed  string `json:"observed"`
+	Tolerance string `json:"tolerance,omitempty"`
+	OK        bool   `json:"ok"`
+	Note      string `json:"note,omitempty"`
+}
+
+// JourneyDocument is one packet, as its sender sent it, and where it came.
+type JourneyDocument struct {
+	Packet         PacketDocument     `json:"packet"`
+	Retransmission bool               `json:"retransmission,omitempty"`
+	Fate           FateDocument       `json:"fate"`
+	Sightings      []SightingDocument `json:"sightings"`
+}
+
+// PacketDocument is an IP packet. Protocol is "tcp", "udp", "icmp", "icmpv6"
+// or a number.
+type PacketDocument struct {
+	Protocol string `json:"protocol"`
+	Src      string `json:"src"`
+	Dst      string `json:"dst"`
+	TTL      uint8  `json:"ttl,omitempty"`
+	// Length is the IP packet's, in bytes.
+	Length int `json:"length"`
+	// Flags are TCP's, such as SYN-ACK; Seq and Ack are as on the wire; Payload
+	// is the number of data bytes.
+	Flags   string  `json:"flags,omitempty"`
+	Seq     *uint32 `json:"seq,omitempty"`
+	Ack     *uint32 `json:"ack,omitempty"`
+	Payload int     `json:"payload,omitempty"`
+	// ICMP is the message's name, Type and Code its numbers; Quoted is the packet
+	// that an error is about.
+	ICMP   string          `json:"icmp,omitempty"`
+	Type   *uint8          `json:"type,omitempty"`
+	Code   *uint8          `json:"code,omitempty"`
+	Quoted *PacketDocument `json:"quoted,omitempty"`
+}
+
+// FateDocument is how a packet ended: "delivered", "pending" or "dropped".
+type FateDocument struct {
+	End string `json:"end"`
+	// Node or Link (from, to) is where it died; both are empty if not known.
+	Node   string   `json:"node,omitempty"`
+	Link   []string `json:"link,omitempty"`
+	Cause  string   `json:"cause,omitempty"`
+	Rule   string   `json:"rule,omitempty"`
+	Answer string   `json:"answer,omitempty"`
+}
+
+// SightingDocument is a packet at one end of a link. Sent is true where the
+// node sent it, false where it arrived.
+type SightingDocument struct {
+	AtNS int64  `json:"at_ns"`
+	Link int    `json:"link"`
+	Node string `json:"node,omitempty"`
+	Sent bool   `json:"sent"`
+	// Src and Dst are there where translation has changed them.
+	Src string `json:"src,omitempty"`
+	Dst string `json:"dst,omitempty"`
+}

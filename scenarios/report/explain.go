@@ -1,0 +1,95 @@
+package report
+
+import (
+	"testbed/agents"
+	"testbed/scenarios/spec"
+	"testbed/scenarios/verdict"
+	"testbed/topo"
+)
+
+// Explain says in one paragraph what happened in a step, what that means, and
+// what a person would have seen. If the step failed, its last sentence says
+// what was expected and the likely reason for the difference.
+//
+// It reasons from the packets where there are any, and says when something is
+// not known. The text has no line breaks and no control characters. step may
+// be nil.
+func Explain(step *spec.Step, obs *verdict.Observation, v verdict.Verdict) string {
+	return explain(step, obs, v, nil)
+}
+
+// ExplainStep is Explain of one step of a result, counted from 0. It knows the
+// network as well, and so can say more.
+func ExplainStep(r *verdict.Result, step int) string {
+	s := &r.Steps[step]
+	return explain(s.Step, s.Observation, s.Verdict, topology(r))
+}
+
+func topology(r *verdict.Result) *topo.Topology {
+	switch {
+	case r.Plan != nil && r.Plan.Topology != nil:
+		return r.Plan.Topology
+	case r.Scenario != nil:
+		return &r.Scenario.Topology
+	}
+	return nil
+}
+
+func explain(step *spec.Step, o *verdict.Observation, v verdict.Verdict, t *topo.Topology) string {
+	if o == nil {
+		return ""
+	}
+	e := gather(step, o, v, t)
+	return paragraph(e.story(), e.difference())
+}
+
+// story is the paragraph without the verdict.
+func (e *evidence) story() string {
+	switch e.Kind {
+	case verdict.Connect:
+		return e.attempt()
+	case verdict.HTTP:
+		return e.request()
+	case verdict.Exchange:
+		return e.exchange()
+	case verdict.Close:
+		return e.close()
+	case verdict.Exec:
+		return e.command()
+	case verdict.Wait:
+		return short(e.Elapsed) + " passed."
+	case verdict.Set:
+		return e.change()
+	}
+	return ""
+}
+
+// attempt tells how a connection attempt went.
+func (e *evidence) attempt() string {
+	switch e.Outcome {
+	case agents.Connected:
+		return e.connected()
+	case agents.Refused:
+		return e.refused()
+	case agents.TimedOut:
+		return e.silent()
+	case agents.HostUnreachable:
+		return e.unreachable("host")
+	case agents.NetworkUnreachable:
+		return e.unreachable("network")
+	case agents.Denied:
+		return e.denied()
+	case agents.Reset:
+		return e.reset()
+	case "":
+		return ""
+	}
+	return e.otherError()
+}
+
+func (e *evidence) change() string {
+	if e.step == nil || e.step.Set == nil || e.step.Set.Text == "" {
+		return "The network was changed."
+	}
+	return "From now on: " + inline(e.step.Set.Text, maxField) + "."
+}

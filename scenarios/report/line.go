@@ -1,0 +1,145 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"testbed/scenarios/verdict"
+)
+
+// step writes a step's line, its failed checks, and its story.
+func (t *text) step(i int) {
+	s := &t.result.Steps[i]
+	o := s.Observation
+	if o == nil {
+		return
+	}
+	t.compact(titleOf(o), s.Verdict.OK, itemsOf(o, s.Verdict))
+	for _, c := range s.Verdict.Checks {
+		if !c.OK {
+			t.failed(c)
+		}
+	}
+	if t.tells(s.Verdict.OK) && o.Kind != verdict.Wait && o.Kind != verdict.Set {
+		t.story(i)
+	}
+}
+
+func titleOf(o *verdict.Observation) string {
+	if o.Title == "" {
+		return string(o.Kind)
+	}
+	return inline(o.Title, maxField)
+}
+
+// compact writes the mark, the title and the items in one line; what does not
+// fit continues below the first item.
+func (t *text) compact(title string, ok bool, items []string) {
+	line := "  " + t.mark(ok) + " " + title
+	at := width(line) + 3
+	if at > t.width()*3/5 {
+		at = 8
+		t.line(line)
+		line = strings.Repeat(" ", at)
+	} else {
+		line += "   "
+	}
+	empty := true
+	for _, item := range items {
+		for _, part := range fit(item, t.width()-at) {
+			if !empty && width(line)+2+width(part) > t.width() {
+				t.line(line)
+				line, empty = strings.Repeat(" ", at), true
+			}
+			if !empty {
+				line += "  "
+			}
+			line += part
+			empty = false
+		}
+	}
+	if !empty || strings.TrimSpace(line) != "" {
+		t.line(line)
+	}
+}
+
+// fit is an item in parts of at most so many columns.
+func fit(item string, columns int) []string {
+	if width(item) <= columns {
+		return []string{item}
+	}
+	return wrap(item, columns)
+}
+
+// itemsOf are a step's outcome and the checks that passed.
+func itemsOf(o *verdict.Observation, v verdict.Verdict) []string {
+	var items []string
+	named, timed := false, false
+	for _, c := range v.Checks {
+		named = named || c.Key == "outcome" || c.Key == "status" || c.Key == "exit"
+		timed = timed || strings.HasSuffix(c.Key, "time") || c.Key == "elapsed"
+	}
+	if !named {
+		items = append(items, resultOf(o)...)
+	}
+	for _, c := range v.Checks {
+		if c.OK {
+			items = append(items, passed(c))
+		}
+	}
+	if !timed && o.Kind != verdict.Wait && o.Kind != verdict.Set {
+		items = append(items, short(o.Elapsed))
+	}
+	return items
+}
+
+// resultOf is how a step ended, in a word.
+func resultOf(o *verdict.Observation) []string {
+	switch {
+	case o.Kind == verdict.HTTP && o.Status != 0:
+		return []string{"status " + strconv.Itoa(o.Status)}
+	case o.Kind == verdict.Exec:
+		return []string{"exit " + strconv.Itoa(o.Exit)}
+	case o.Outcome != "":
+		return []string{inline(string(o.Outcome), maxField)}
+	}
+	return nil
+}
+
+// passed is a check in short: what was observed, and in brackets what was
+// expected where that is not the same.
+func passed(c verdict.Check) string {
+	observed, expected := inline(c.Observed, maxField), expectation(c)
+	head := inline(c.Key, maxField) + " " + observed
+	if c.Key == "outcome" {
+		head = observed
+	}
+	if expected == "" || expected == observed {
+		return head
+	}
+	return head + " (" + expected + ")"
+}
+
+func expectation(c verdict.Check) string {
+	s := inline(c.Expected, maxField)
+	if c.Tolerance != "" {
+		s += " " + inline(c.Tolerance, maxField)
+	}
+	return s
+}
+
+// failed writes a check that failed, on a line of its own.
+func (t *text) failed(c verdict.Check) {
+	head := fmt.Sprintf("      %s %s: expected %s, observed %s", t.mark(false), inline(c.Key, maxField), expectation(c), inline(c.Observed, maxField))
+	if c.Note != "" {
+		head += "; " + inline(c.Note, maxField)
+	}
+	for i, l := range wrap(head, t.width()-8) {
+		if i == 0 {
+			t.line("      " + l)
+		} else {
+			t.line("        " + l)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"testbed/observe"
+	"testbed/scenarios/verdict"
+	"testbed/topo"
+)
+
+// storyIndent is where a step's story stands.
+const storyIndent = "      "
+
+// story writes the diagram, the paragraph, the command's output, and where it
+// all was observed.
+func (t *text) story(i int) {
+	o := t.result.Steps[i].Observation
+	t.space()
+	if p := ExplainStep(t.result, i); p != "" {
+		t.indented(storyIndent, p)
+		t.space()
+	}
+	if o.Kind == verdict.Exec {
+		t.output("stdout", o.Stdout)
+		t.output("stderr", o.Stderr)
+	}
+	for _, l := range sources(o) {
+		for j, part := range wrap(l, t.width()-len(storyIndent)-2) {
+			if j > 0 {
+				part = "  " + part
+			}
+			t.line(storyIndent + t.dim(part))
+		}
+	}
+	t.space()
+}
+
+// output writes what a command wrote, its last lines if there are many.
+func (t *text) output(name, s string) {
+	s = strings.TrimRight(s, "\n")
+	if s == "" {
+		return
+	}
+	lines := strings.Split(block(s), "\n")
+	t.line(storyIndent + t.dim(name+":"))
+	if n := len(lines) - maxLines; n > 0 {
+		t.line(storyIndent + t.dim(fmt.Sprintf("│ … %s before", count(n, "line"))))
+		lines = lines[n:]
+	}
+	for _, l := range lines {
+		t.line(storyIndent + t.dim("│ ") + cut(strings.ReplaceAll(l, "\t", "    "), t.width()-len(storyIndent)-2))
+	}
+	t.space()
+}
+
+// sources tells what observed a step: where the states and times come from,
+// which rules matched, and what the capture missed.
+func sources(o *verdict.Observation) []string {
+	var out []string
+	if from := stateSources(o); from != "" {
+		out = append(out, from)
+	}
+	if rules := ruleCounts(o.Rules); rules != "" {
+		out = append(out, rules)
+	}
+	if o.Unseen > 0 {
+		out = append(out, fmt.Sprintf("Not seen: %s that the capture had to leave out, so packet counts may be too low.", count(int(o.Unseen), "frame")))
+	}
+	return out
+}
+
+func stateSources(o *verdict.Observation) string {
+	if len(o.ClientStates)+len(o.ServerStates) == 0 {
+		return ""
+	}
+	var ends []string
+	for _, s := range []struct {
+		name    string
+		changes []observe.StateChange
+	}{{o.From, o.ClientStates}, {o.Target, o.ServerStates}} {
+		if len(s.changes) == 0 {
+			continue
+		}
+		var states []string
+		for _, c := range s.changes {
+			states = append(states, string(c.State))
+		}
+		ends = append(ends, strings.TrimSpace(inline(s.name, maxField)+" "+strings.Join(states, ", ")))
+	}
+	return "States: " + strings.Join(ends, "; ") + " " + sourceName(o.StateSource) + "."
+}
+
+func sourceName(s observe.Source) string {
+	switch s {
+	case observe.FromTracepoint:
+		return "(from the kernel's tracepoint sock:inet_sock_set_state)"
+	case observe.FromPackets:
+		return "(derived from the packets; the tracepoint was not available)"
+	case observe.FromAgent:
+		return "(by the agent's own clock)"
+	case "":
+		return ""
+	}
+	return "(from " + string(s) + ")"
+}
+
+func ruleCounts(rules []observe.RuleCount) string {
+	var out []string
+	for _, r := range rules {
+		if r.Packets == 0 {
+			continue
+		}
+		action := r.Action
+		if action == "" {
+			action = topo.Accept
+		}
+		out = append(out, fmt.Sprintf("%s at %s (%s) %s", inline(r.Rule, maxField), inline(r.Node, maxField), action, count(int(r.Packets), "packet")))
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "Rules that matched: " + strings.Join(out, "; ") + "."
+}

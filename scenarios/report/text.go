@@ -1,0 +1,149 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"testbed/scenarios/verdict"
+)
+
+// Story says for which steps the whole story is told: the ladder diagram, the
+// paragraph, and where the observations come from.
+type Story string
+
+// The choices. The zero value means StoryFailed.
+const (
+	StoryFailed Story = "failed"
+	StoryAlways Story = "always"
+	StoryNever  Story = "never"
+)
+
+// Stories lists the choices.
+var Stories = []Story{StoryFailed, StoryAlways, StoryNever}
+
+// Options of a text report. The zero value tells the stories of failed steps,
+// without colours, 100 columns wide.
+type Options struct {
+	Story Story
+	// Color paints with SGR escape sequences.
+	Color bool
+	// Width is the number of columns; zero means 100.
+	Width int
+	// ASCII keeps to ASCII: no ticks, no box drawing.
+	ASCII bool
+}
+
+// defaultWidth is that of a pipe, minWidth the least that is laid out for.
+const (
+	defaultWidth = 100
+	minWidth     = 40
+)
+
+func (o Options) width() int {
+	if o.Width == 0 {
+		return defaultWidth
+	}
+	return max(o.Width, minWidth)
+}
+
+func (o Options) tells(ok bool) bool {
+	switch o.Story {
+	case StoryAlways:
+		return true
+	case StoryNever:
+		return false
+	}
+	return !ok
+}
+
+// Text writes a scenario's result for a person: a heading, each step with what
+// was expected and observed, and the stories that the options ask for. All of
+// it is written with one call of w's Write.
+func Text(w io.Writer, r *verdict.Result, o Options) error {
+	t := &text{Options: o, palette: palette{o.Color}, result: r}
+	t.heading()
+	for i := range r.Steps {
+		t.step(i)
+	}
+	t.problem()
+	out := t.String()
+	if o.ASCII {
+		out = toASCII(out)
+	}
+	_, err := io.WriteString(w, out)
+	return err
+}
+
+// text is a report that is being written.
+type text struct {
+	bytes.Buffer
+	Options
+	palette
+	result *verdict.Result
+	// gap is true when the last line is an empty one.
+	gap bool
+}
+
+// line writes one line; trailing space is cut.
+func (t *text) line(s string) {
+	t.WriteString(strings.TrimRight(s, " ") + "\n")
+	t.gap = s == ""
+}
+
+// space writes an empty line unless there is one.
+func (t *text) space() {
+	if !t.gap {
+		t.line("")
+	}
+}
+
+// indented writes a text wrapped, behind an indent.
+func (t *text) indented(indent, s string) {
+	for _, l := range wrap(s, t.width()-width(indent)) {
+		t.line(indent + l)
+	}
+}
+
+func (t *text) heading() {
+	state := t.good("ok")
+	switch r := t.result; {
+	case r.Err != nil && isInterrupt(r.Err):
+		state = t.warn("INTERRUPTED")
+	case r.Err != nil:
+		state = t.bad("ERROR")
+	case !r.OK():
+		state = t.bad("FAILED")
+	}
+	t.line(t.strong(nameOf(t.result)) + "  " + state + "  " + t.dim(short(t.result.Elapsed)))
+}
+
+// problem tells why the testbed could not finish.
+func (t *text) problem() {
+	if t.result.Err == nil {
+		return
+	}
+	for i, l := range strings.Split(strings.TrimRight(block(t.result.Err.Error()), "\n"), "\n") {
+		head := "    "
+		if i == 0 {
+			head = "  " + t.bad("!") + " "
+		}
+		for j, part := range wrap(l, t.width()-4) {
+			if j > 0 {
+				head = "    "
+			}
+			t.line(head + part)
+		}
+	}
+}
+
+func nameOf(r *verdict.Result) string {
+	if r.Scenario == nil || r.Scenario.Name == "" {
+		return "scenario"
+	}
+	return inline(r.Scenario.Name, maxField)
+}
+
+func isInterrupt(err error) bool { return errors.Is(err, context.Canceled) }
