@@ -1,0 +1,159 @@
+package spec
+
+import (
+	"slices"
+	"strings"
+
+	"testbed/topo"
+)
+
+// What a scenario may have.
+const (
+	maxNodes = 1000
+	maxLinks = 10_000
+	maxSteps = 10_000
+)
+
+// builder turns the raw file into a Scenario and checks what spans several
+// keys.
+type builder struct {
+	*decoder
+	sc *Scenario
+	// names are the nodes', in order.
+	names []string
+	// linked is true when every link was read, so that who is not a neighbour
+	// is known.
+	linked bool
+	// rules are the firewall rules that a node had so far, by node.
+	rules map[string][]string
+	// open are the connections that are kept open, by name; the value is the
+	// line of the step that opened it.
+	open map[string]int
+	// closed are those that were open before.
+	closed map[string]int
+	// links is the state of the links as the steps change them.
+	links []topo.Link
+}
+
+func (d *decoder) build(raw *rawScenario) *Scenario {
+	b := &builder{
+		decoder: d, sc: &Scenario{File: d.file}, rules: map[string][]string{},
+		open: map[string]int{}, closed: map[string]int{},
+	}
+	b.head(raw)
+	b.declare(raw)
+	b.sc.Topology.Links = b.joinAll(raw.Links)
+	b.linked = len(b.sc.Topology.Links) == len(raw.Links) && len(b.names) > 0 && !b.lost["links"]
+	for i, e := range raw.Nodes.list {
+		if e.value != nil && i < maxNodes {
+			b.node(&b.sc.Topology.Nodes[i], e.value)
+		}
+	}
+	b.uniqueAddresses(raw)
+	b.links = slices.Clone(b.sc.Topology.Links)
+	b.steps(raw)
+	return b.sc
+}
+
+func (b *builder) head(raw *rawScenario) {
+	b.sc.Topology.Seed = 1
+	if raw.Name != nil {
+		b.sc.Name = raw.Name.V
+	}
+	if raw.Summary != nil {
+		b.sc.Summary = strings.TrimSpace(raw.Summary.V)
+	}
+	if raw.Seed != nil {
+		b.sc.Topology.Seed = raw.Seed.V
+	}
+	for _, t := range raw.Tags {
+		if slices.Contains(b.sc.Tags, t.V) {
+			b.add(t.mark, bad("the tag %q again", t.V).want("each tag once"))
+		}
+		b.sc.Tags = append(b.sc.Tags, t.V)
+	}
+}
+
+// declare makes the nodes known by name and role.
+func (b *builder) declare(raw *rawScenario) {
+	if len(raw.Nodes.list) > maxNodes {
+		b.add(raw.Nodes.list[maxNodes].at, bad("more than %d nodes", maxNodes).want("a smaller network"))
+	}
+	if raw.Nodes.line != 0 && len(raw.Nodes.list) == 0 && !raw.Nodes.partial {
+		b.add(raw.Nodes.mark, bad("a scenario needs at least one node").want("nodes: {client: {}, server: {}}"))
+	}
+	folded := map[string]string{}
+	for i, e := range raw.Nodes.list {
+		if i == maxNodes {
+			break
+		}
+		if c := nodeName(e.key); c != nil {
+			b.add(e.at, c)
+		} else if other, dup := folded[strings.ToLower(e.key)]; dup {
+			b.add(e.at, bad("the nodes %q and %q have one name: host names ignore case", other, e.key).want("names that differ in more than case"))
+		}
+		folded[strings.ToLower(e.key)] = e.key
+		n := topo.Node{Name: e.key, Role: topo.Host}
+		if e.value != nil && e.value.Role != nil {
+			n.Role = e.value.Role.V
+		}
+		b.names = append(b.names, e.key)
+		b.sc.Topology.Nodes = append(b.sc.Topology.Nodes, n)
+	}
+}
+
+// known notes that a reference names no node. A nil reference was refused or
+// is absent, and is not known without a note.
+func (b *builder) known(key string, r *ref) bool {
+	if r == nil || r.V == "" || len(b.names) == 0 {
+		return false
+	}
+	if slices.Contains(b.names, r.V) {
+		return true
+	}
+	b.add(r.mark, b.noNode(key, r.V))
+	return false
+}
+
+func (b *builder) noNode(key, name string) *complaint {
+	return bad("%s: no node is named %s", key, quote(name)).want(several("the nodes", b.names)).near(nearest(name, b.names))
+}
+
+// neighbour notes that a reference names no neighbour of a node.
+func (b *builder) neighbour(key, node string, r *ref) bool {
+	if !b.known(key, r) {
+		return false
+	}
+	return b.adjacent(key, node, r.V, r.mark)
+}
+
+func (b *builder) adjacent(key, node, other string, at mark) bool {
+	if !b.linked || b.sc.Topology.LinkIndex(node, other) >= 0 {
+		return true
+	}
+	around := b.neighbours(node)
+	c := bad("%s: %q is no neighbour of %q: no link joins them", key, other, node)
+	b.add(at, c.want(several("the neighbours", around)).near(nearest(other, around)))
+	return false
+}
+
+func (b *builder) neighbours(node string) (around []string) {
+	for _, l := range b.sc.Topology.Links {
+		if side := slices.Index(l.Ends[:], node); side >= 0 {
+			around = append(around, l.Ends[1-side])
+		}
+	}
+	return around
+}
+
+// several lists names for a person, shortened when they are many.
+func several(what string, names []string) string {
+	const most = 20
+	switch {
+	case len(names) == 0:
+		return what + ", of which there are none"
+	case len(names) > most:
+		return what + " " + strings.Join(names[:most], ", ") + ", …"
+	}
+	return what + " " + strings.Join(names, ", ")
+}

@@ -1,0 +1,214 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"testbed/agents"
+)
+
+func (b *builder) expect(r *rawExpect) *Expect {
+	if r == nil {
+		return nil
+	}
+	e := &Expect{
+		Line:        r.line,
+		ConnectTime: expected(r.ConnectTime), AcceptTime: expected(r.AcceptTime), Elapsed: expected(r.Elapsed),
+		TLSTime: expected(r.TLSTime), FirstByteTime: expected(r.FirstByteTime),
+		Packets: b.packets(&r.Packets), SynTimes: b.synTimes(r.SynTimes), Dropped: b.dropped(r.Dropped),
+		Status: b.counted("status", r.Status, 100, 599), Exit: b.counted("exit", r.Exit, 0, 255),
+	}
+	if r.Outcome != nil {
+		e.Outcome = r.Outcome.V
+	}
+	if r.Error != nil {
+		e.Error = r.Error.V
+	}
+	if r.Tolerance != nil {
+		e.Tolerance = &r.Tolerance.V
+	}
+	for _, h := range r.Handshake {
+		e.Handshake = append(e.Handshake, h.V)
+	}
+	if r.States != nil {
+		e.States = b.states(r.States)
+	}
+	if r.SeenFrom != nil {
+		b.known("seen_from", r.SeenFrom)
+		e.SeenFrom = r.SeenFrom.V
+	}
+	if r.Stdout != nil {
+		e.Stdout = &r.Stdout.V
+	}
+	if r.Stderr != nil {
+		e.Stderr = &r.Stderr.V
+	}
+	return e
+}
+
+func expected(v *bound) *Duration {
+	if v == nil {
+		return nil
+	}
+	return &v.V
+}
+
+func (b *builder) counted(key string, v *count, low, high int) *Count {
+	if v == nil {
+		return nil
+	}
+	if v.V.Value < low && v.V.Bound == About || v.V.Value > high {
+		b.add(v.mark, bad("%s: %d is out of range", key, v.V.Value).want(fmt.Sprintf("%d to %d", low, high)))
+	}
+	return &v.V
+}
+
+func (b *builder) packets(raw *entries[count]) map[string]Count {
+	if raw.line == 0 {
+		return nil
+	}
+	counts := map[string]Count{}
+	for _, e := range raw.list {
+		if !slices.Contains(packetKinds, e.key) {
+			c := bad("packets: %s is no kind of packet", quote(e.key)).want(strings.Join(packetKinds, ", "))
+			b.add(e.at, c.near(nearest(e.key, packetKinds)))
+		} else if e.value != nil {
+			counts[e.key] = e.value.V
+		}
+	}
+	return counts
+}
+
+func (b *builder) synTimes(raw []*instant) (terms []Term) {
+	for i, t := range raw {
+		if i > 0 && t.V.Unit == terms[i-1].Unit && t.V.Value < terms[i-1].Value {
+			b.add(t.mark, bad("syn_times: %s is before %s", t.V.Text, terms[i-1].Text).want("times from the first SYN, each after the one before: [0s, 1s, 3s]"))
+		}
+		terms = append(terms, t.V)
+	}
+	return terms
+}
+
+func (b *builder) states(r *rawStates) *States {
+	s := &States{}
+	for _, x := range r.Client {
+		s.Client = append(s.Client, x.V)
+	}
+	for _, x := range r.Server {
+		s.Server = append(s.Server, x.V)
+	}
+	if s.Client == nil && s.Server == nil && !r.partial {
+		b.add(r.mark, bad("states of neither end").want("{client: [...], server: [...]}, one or both"))
+	}
+	return s
+}
+
+// outcomes notes an outcome that the kind of step cannot have.
+func (b *builder) outcomes(r *rawStep) {
+	check := func(e *rawExpect, kind string, all []agents.Outcome) {
+		if e == nil || e.Outcome == nil || slices.Contains(all, e.Outcome.V) {
+			return
+		}
+		c := bad("outcome: %s step cannot end %q", article(kind), e.Outcome.V)
+		b.add(e.Outcome.mark, c.want(join(all)).near(nearest(string(e.Outcome.V), all)))
+	}
+	switch {
+	case r.connect != nil:
+		check(r.connect.Expect, "connect", agents.ConnectOutcomes)
+	case r.http != nil:
+		check(r.http.Expect, "http", agents.ConnectOutcomes)
+	case r.exchange != nil:
+		check(r.exchange.Expect, "exchange", agents.ExchangeOutcomes)
+	}
+}
+
+// absolute notes multiples of the path's delay in a step that has no path.
+func (b *builder) absolute(r *rawExpect) {
+	if r == nil || r.Elapsed == nil {
+		return
+	}
+	for _, t := range []Term{r.Elapsed.V.Term, r.Elapsed.V.Upper} {
+		if t.Unit != Nanoseconds {
+			b.add(r.Elapsed.mark, bad("elapsed: an exec step has no target, so there is no %s", t.Unit).want("a duration such as 300ms"))
+			return
+		}
+	}
+}
+
+func (b *builder) dropped(r *rawDropped) *Dropped {
+	if r == nil {
+		return nil
+	}
+	if r.At == nil && r.Rule == nil && r.Cause == nil && !r.partial {
+		b.add(r.mark, bad("dropped says neither where nor why").want("one of at, rule, cause, such as {at: fw, rule: block-web}"))
+	}
+	d := &Dropped{}
+	if r.Cause != nil {
+		d.Cause = r.Cause.V
+	}
+	if r.At != nil {
+		b.scene(d, r.At)
+	}
+	if r.Rule != nil {
+		d.Rule = r.Rule.V
+		b.ruleAt(d, r)
+	}
+	return d
+}
+
+// scene works out whether packets died at a node or on a link.
+func (b *builder) scene(d *Dropped, p *place) {
+	if p.link != nil {
+		if b.knownPair("at", p.link) {
+			ends := p.link.names()
+			b.onLink(d, p.mark, ends)
+		}
+		return
+	}
+	if slices.Contains(b.names, p.text) {
+		d.Node = p.text
+		return
+	}
+	for i, r := range p.text {
+		if r == '-' && slices.Contains(b.names, p.text[:i]) && slices.Contains(b.names, p.text[i+1:]) {
+			b.onLink(d, p.mark, [2]string{p.text[:i], p.text[i+1:]})
+			return
+		}
+	}
+	if len(b.names) > 0 {
+		b.add(p.mark, b.noNode("at", p.text).want(several("a link such as [a, b], or one of the nodes", b.names)))
+	}
+}
+
+func (b *builder) onLink(d *Dropped, at mark, ends [2]string) {
+	d.Link = &ends
+	if b.linked && b.sc.Topology.LinkIndex(ends[0], ends[1]) < 0 {
+		b.add(at, bad("at: no link joins %q and %q", ends[0], ends[1]).want(several("the neighbours of "+ends[0]+":", b.neighbours(ends[0]))))
+	}
+}
+
+// ruleAt notes a rule that no firewall has had up to this step.
+func (b *builder) ruleAt(d *Dropped, r *rawDropped) {
+	switch {
+	case d.Link != nil:
+		b.add(r.Rule.mark, bad("rule: a link has no firewall").want("at: the node whose rule it is"))
+		return
+	case b.lost["firewall"] || r.partial || r.At != nil && d.Node == "":
+		return
+	}
+	var names []string
+	for _, node := range b.names {
+		if d.Node == "" || d.Node == node {
+			names = append(names, b.rules[node]...)
+		}
+	}
+	if slices.Contains(names, d.Rule) {
+		return
+	}
+	c := bad("rule: no firewall rule is named %q", d.Rule)
+	if d.Node != "" {
+		c = bad("rule: %q has no firewall rule named %q", d.Node, d.Rule)
+	}
+	b.add(r.Rule.mark, c.want(several("the rules", names)).near(nearest(d.Rule, names)))
+}

@@ -1,0 +1,125 @@
+package spec
+
+import (
+	"slices"
+
+	"testbed/netem"
+	"testbed/topo"
+)
+
+// joinAll makes the links whose two ends are known.
+func (b *builder) joinAll(raw []*rawLink) (links []topo.Link) {
+	if len(raw) > maxLinks {
+		b.add(raw[maxLinks].mark, bad("more than %d links", maxLinks).want("a smaller network"))
+		return nil
+	}
+	first := map[[2]string]int{}
+	for _, r := range raw {
+		if r.Between == nil || !b.knownPair("between", r.Between) {
+			continue
+		}
+		ends := r.Between.names()
+		if ends[0] == ends[1] {
+			b.add(r.Between.ends[1].mark, bad("a link from %q to itself", ends[0]).want("two nodes"))
+			continue
+		}
+		if line, dup := first[ends]; dup {
+			b.add(r.Between.mark, bad("a second link between %q and %q: there is one on line %d", ends[0], ends[1], line).want("one link between two nodes"))
+			continue
+		}
+		first[ends], first[[2]string{ends[1], ends[0]}] = r.Between.line, r.Between.line
+		l := topo.Link{Ends: ends}
+		b.impair(&l, &r.rawImpairment, &r.Toward)
+		links = append(links, l)
+	}
+	return links
+}
+
+func (b *builder) knownPair(key string, p *pair) bool {
+	first := b.known(key, &p.ends[0])
+	return b.known(key, &p.ends[1]) && first
+}
+
+// impair applies to a link what a declaration or a change of it names: first to
+// both directions, then to those that toward names.
+func (b *builder) impair(l *topo.Link, both *rawImpairment, toward *entries[rawDirection]) {
+	apply(&l.Toward[0], both)
+	apply(&l.Toward[1], both)
+	if both.MTU != nil {
+		l.MTU = both.MTU.V
+	}
+	if both.Up != nil {
+		l.Down = !both.Up.V
+	}
+	for _, e := range toward.list {
+		side := slices.Index(l.Ends[:], e.key)
+		if side < 0 {
+			c := bad("toward: %s is no end of this link", quote(e.key)).want(l.Ends[0] + ", " + l.Ends[1])
+			b.add(e.at, c.near(nearest(e.key, l.Ends[:])))
+			continue
+		}
+		if e.value == nil {
+			continue
+		}
+		i := &l.Toward[side]
+		apply(i, &e.value.rawImpairment)
+		if e.value.MTU != nil {
+			i.MTU = e.value.MTU.V
+		}
+		if e.value.Up != nil {
+			i.Down = !e.value.Up.V
+		}
+	}
+	b.steady(l, both, toward)
+}
+
+// apply sets what a declaration names in one direction, but for the keys whose
+// meaning differs between a link and its directions.
+func apply(i *netem.Impairment, r *rawImpairment) {
+	if r.Delay != nil {
+		i.Delay = r.Delay.V
+	}
+	if r.Jitter != nil {
+		i.Jitter = r.Jitter.V
+	}
+	if r.Loss != nil {
+		i.Loss = r.Loss.V
+	}
+	if r.Duplicate != nil {
+		i.Duplicate = r.Duplicate.V
+	}
+}
+
+// steady notes a jitter above its delay, once, at the last key that causes it.
+func (b *builder) steady(l *topo.Link, both *rawImpairment, toward *entries[rawDirection]) {
+	for side, i := range l.Toward {
+		if i.Jitter <= i.Delay {
+			continue
+		}
+		at := culprit(both)
+		for _, e := range toward.list {
+			if e.value != nil && e.key == l.Ends[side] {
+				if own := culprit(&e.value.rawImpairment); own.line != 0 {
+					at = own
+				}
+			}
+		}
+		if at.line == 0 {
+			continue
+		}
+		c := bad("the jitter of %s toward %q is more than the delay of %s", i.Jitter, l.Ends[side], i.Delay)
+		b.add(at, c.want("a jitter from 0s to the delay"))
+		return
+	}
+}
+
+// culprit is where a jitter, or else a delay, is written.
+func culprit(r *rawImpairment) mark {
+	switch {
+	case r.Jitter != nil:
+		return r.Jitter.mark
+	case r.Delay != nil:
+		return r.Delay.mark
+	}
+	return mark{}
+}

@@ -1,0 +1,262 @@
+package spec
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"testbed/topo"
+)
+
+func (b *builder) node(n *topo.Node, raw *rawNode) {
+	n.Listen = b.listeners(raw.Listen)
+	n.Firewall = b.firewall(n, raw.Firewall)
+	n.NAT = b.nat(n, raw.NAT)
+	n.Sysctls = b.sysctls(&raw.Sysctls)
+	n.Addresses = b.addresses(n, raw.Addresses)
+	n.Routes = b.routes(n, raw.Routes)
+}
+
+func (b *builder) listeners(raw []*rawListener) (ls []topo.Listener) {
+	used := map[uint16]int{}
+	for _, r := range raw {
+		if r.Port == nil || r.Serve == nil {
+			continue
+		}
+		if line, dup := used[r.Port.V]; dup {
+			b.add(r.Port.mark, bad("port %d again: it has a listener on line %d", r.Port.V, line).want("one listener on each port"))
+		}
+		used[r.Port.V] = r.Port.line
+		ls = append(ls, b.listener(r))
+	}
+	return ls
+}
+
+func (b *builder) listener(r *rawListener) topo.Listener {
+	l := topo.Listener{Port: r.Port.V, Serve: r.Serve.V}
+	if r.TLS != nil {
+		l.TLS = r.TLS.V
+		if l.Serve != topo.ServeHTTPS && l.Serve != topo.ServeTLS {
+			b.add(r.TLS.mark, bad("tls is not for serve: %s", l.Serve).want("tls with serve: https or serve: tls"))
+		}
+	}
+	if l.Serve == topo.ServeBanner {
+		l.Banner = "220 ready"
+	}
+	if r.Banner != nil {
+		l.Banner = strings.TrimRight(r.Banner.V, "\r\n")
+		if l.Serve != topo.ServeBanner {
+			b.add(r.Banner.mark, bad("banner is not for serve: %s", l.Serve).want("banner with serve: banner"))
+		} else if strings.ContainsAny(l.Banner, "\r\n") {
+			b.add(r.Banner.mark, bad("the banner has more than one line").want("one line"))
+		}
+	}
+	if r.Backlog != nil {
+		l.Backlog = r.Backlog.V
+	}
+	return l
+}
+
+func (b *builder) sysctls(raw *entries[setting]) (all []topo.Sysctl) {
+	seen := map[string]bool{}
+	for _, e := range raw.list {
+		name, optional := strings.CutSuffix(e.key, "?")
+		switch {
+		case !strings.HasPrefix(name, "net.") || !isSysctl(name):
+			c := bad("%s is no sysctl of a node", quote(e.key)).want("net.… names with dots, such as net.ipv4.tcp_syn_retries: a node has no others of its own")
+			if fixed := strings.ReplaceAll(name, "/", "."); fixed != name && strings.HasPrefix(fixed, "net.") && isSysctl(fixed) {
+				c.near(fixed)
+			}
+			b.add(e.at, c)
+		case seen[name]:
+			b.add(e.at, bad("the sysctl %s again", name).want("each sysctl once, with ? or without"))
+		}
+		seen[name] = true
+		if e.value != nil {
+			all = append(all, topo.Sysctl{Name: name, Value: e.value.V, Optional: optional})
+		}
+	}
+	return all
+}
+
+func isSysctl(name string) bool {
+	if len(name) > 200 {
+		return false
+	}
+	for part := range strings.SplitSeq(name, ".") {
+		odd := func(r rune) bool { return !isAlphanumeric(r) && r != '_' && r != '-' }
+		if part == "" || strings.IndexFunc(part, odd) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *builder) nat(n *topo.Node, raw *rawNAT) *topo.NAT {
+	if raw == nil {
+		return nil
+	}
+	if n.Role != topo.Router {
+		b.add(raw.mark, bad("nat on %q, which is no router", n.Name).want("nat with role: router"))
+	}
+	nat := &topo.NAT{}
+	if b.neighbour("outside", n.Name, raw.Outside) {
+		nat.Outside = raw.Outside.V
+	}
+	used := map[uint16]bool{}
+	for _, f := range raw.Forward {
+		if f.Port == nil || f.To == nil {
+			continue
+		}
+		if used[f.Port.V] {
+			b.add(f.Port.mark, bad("port %d is forwarded already", f.Port.V).want("one forwarding of each port"))
+		}
+		used[f.Port.V] = true
+		nat.Forward = append(nat.Forward, b.forward(n, nat, f))
+	}
+	for _, e := range raw.Timeouts.list {
+		if _, ok := topo.NATTimeouts[e.key]; !ok {
+			keys := sortedKeys(topo.NATTimeouts)
+			b.add(e.at, bad("no timeout is named %s", quote(e.key)).want(join(keys)).near(nearest(e.key, keys)))
+		} else if e.value != nil {
+			if nat.Timeouts == nil {
+				nat.Timeouts = map[string]time.Duration{}
+			}
+			nat.Timeouts[e.key] = e.value.V
+		}
+	}
+	return nat
+}
+
+func (b *builder) forward(n *topo.Node, nat *topo.NAT, f *rawForward) topo.PortForward {
+	to := ref{value[string]{mark: f.To.mark, V: f.To.V.Host}}
+	if b.known("to", &to) && (to.V == n.Name || to.V == nat.Outside) {
+		b.add(f.To.mark, bad("to: %q is not inside the nat", to.V).want("a node on the inside"))
+	}
+	p := topo.PortForward{Port: f.Port.V, Node: to.V, ToPort: f.To.V.Port}
+	if p.ToPort == 0 {
+		p.ToPort = p.Port
+	}
+	return p
+}
+
+func (b *builder) addresses(n *topo.Node, raw *rawAddresses) (all []topo.Address) {
+	if raw == nil {
+		return nil
+	}
+	if raw.list != nil {
+		around := b.neighbours(n.Name)
+		if len(around) != 1 {
+			if b.linked {
+				c := bad("a list of addresses on %q, which has %d links", n.Name, len(around))
+				b.add(raw.mark, c.want("a map from neighbour to addresses, such as {"+example(around)+": 192.0.2.1/24}"))
+			}
+			return nil
+		}
+		return towardAll(around[0], raw.list)
+	}
+	for _, e := range raw.byNeighbour.list {
+		r := &ref{value[string]{mark: e.at, V: e.key}}
+		if b.neighbour("addresses", n.Name, r) && e.value != nil {
+			all = append(all, towardAll(e.key, e.value.list)...)
+		}
+	}
+	return all
+}
+
+func example(names []string) string {
+	if len(names) == 0 {
+		return "neighbour"
+	}
+	return names[0]
+}
+
+func towardAll(neighbour string, list []*prefix) (all []topo.Address) {
+	for _, p := range list {
+		all = append(all, topo.Address{Toward: neighbour, Prefix: p.V})
+	}
+	return all
+}
+
+// uniqueAddresses notes addresses that are written out twice.
+func (b *builder) uniqueAddresses(raw *rawScenario) {
+	first := map[netip.Addr]int{}
+	check := func(list []*prefix) {
+		for _, p := range list {
+			if line, dup := first[p.V.Addr()]; dup {
+				b.add(p.mark, bad("the address %s again: it is already on line %d", p.V.Addr(), line).want("each address once in the network"))
+			}
+			first[p.V.Addr()] = p.line
+		}
+	}
+	for _, e := range raw.Nodes.list {
+		if e.value == nil || e.value.Addresses == nil {
+			continue
+		}
+		check(e.value.Addresses.list)
+		for _, n := range e.value.Addresses.byNeighbour.list {
+			if n.value != nil {
+				check(n.value.list)
+			}
+		}
+	}
+}
+
+func (b *builder) routes(n *topo.Node, raw []*rawRoute) (all []topo.Route) {
+	used := map[netip.Prefix]bool{}
+	for _, r := range raw {
+		if r.To == nil || r.Via == nil {
+			continue
+		}
+		to, c := b.destination(r.To)
+		if c != nil {
+			c.message = "to: " + c.message
+			b.add(r.To.mark, c)
+		}
+		route := topo.Route{Kind: topo.RouteKind(r.Via.V)}
+		if !slices.Contains([]topo.RouteKind{topo.Blackhole, topo.Unreachable, topo.Prohibit}, route.Kind) {
+			route.Kind, route.Via = topo.Unicast, r.Via.V
+			b.via(n, r.Via)
+		}
+		for _, route.To = range to {
+			if used[route.To] {
+				b.add(r.To.mark, bad("a second route to %s", route.To).want("one route to each prefix"))
+			}
+			used[route.To] = true
+			all = append(all, route)
+		}
+	}
+	return all
+}
+
+// via notes that a route leads to no neighbour.
+func (b *builder) via(n *topo.Node, r *ref) {
+	if slices.Contains(b.names, r.V) {
+		b.adjacent("via", n.Name, r.V, r.mark)
+		return
+	}
+	around := append(b.neighbours(n.Name), string(topo.Blackhole), string(topo.Unreachable), string(topo.Prohibit))
+	if len(b.names) > 0 {
+		b.add(r.mark, bad("via: %s is neither a node nor a kind of route", quote(r.V)).want(join(around)).near(nearest(r.V, around)))
+	}
+}
+
+// destination are the prefixes that a route's to means.
+func (b *builder) destination(r *ref) ([]netip.Prefix, *complaint) {
+	if r.V == "default" {
+		return defaultRoutes, nil
+	}
+	const valid = "a prefix such as 192.0.2.0/24, an address, or default"
+	if slices.Contains(b.names, r.V) {
+		return nil, notYet("a route to a node by its name").want(valid)
+	}
+	p, c := parseNetwork(r.V)
+	if c != nil {
+		if c.nearest == "" {
+			c.near(nearest(r.V, []string{"default"}))
+		}
+		return nil, c.want(valid)
+	}
+	return []netip.Prefix{p}, nil
+}

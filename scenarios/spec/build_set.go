@@ -1,0 +1,140 @@
+package spec
+
+import (
+	"fmt"
+	"strings"
+
+	"testbed/topo"
+)
+
+// set folds a change into the state of the network as the steps before left
+// it.
+func (b *builder) set(raw *rawSet) *Set {
+	s := &Set{Link: -1}
+	switch {
+	case raw == nil:
+	case raw.link != nil:
+		b.setLink(s, raw.link)
+	case raw.node != nil:
+		b.setNode(s, raw.node)
+	}
+	return s
+}
+
+func (b *builder) setLink(s *Set, r *rawSetLink) {
+	if r.rawImpairment == (rawImpairment{}) && r.Toward.line == 0 && !r.partial {
+		b.add(r.mark, bad("a set that changes nothing").want("one of delay, jitter, loss, duplicate, mtu, up, toward"))
+	}
+	if r.Link == nil || !b.knownPair("link", r.Link) {
+		return
+	}
+	ends := r.Link.names()
+	i := b.sc.Topology.LinkIndex(ends[0], ends[1])
+	if i < 0 {
+		if b.linked {
+			b.add(r.Link.mark, bad("no link joins %q and %q", ends[0], ends[1]).want(several("the neighbours of "+ends[0]+":", b.neighbours(ends[0]))))
+		}
+		return
+	}
+	l := &b.links[i]
+	b.impair(l, &r.rawImpairment, &r.Toward)
+	s.Link, s.Toward, s.MTU, s.Down = i, l.Toward, l.MTU, l.Down
+	s.Text = linkText(ends, r)
+}
+
+// linkText says a change of a link in words.
+func linkText(ends [2]string, r *rawSetLink) string {
+	changes := impairmentText(&r.rawImpairment)
+	for _, e := range r.Toward.list {
+		if e.value != nil {
+			for _, c := range impairmentText(&e.value.rawImpairment) {
+				changes = append(changes, c+" toward "+e.key)
+			}
+		}
+	}
+	return fmt.Sprintf("link %s – %s: %s", ends[0], ends[1], strings.Join(changes, ", "))
+}
+
+func impairmentText(r *rawImpairment) (parts []string) {
+	if r.Up != nil && r.Up.V {
+		parts = append(parts, "up")
+	} else if r.Up != nil {
+		parts = append(parts, "down")
+	}
+	if r.Delay != nil {
+		parts = append(parts, "delay "+r.Delay.V.String())
+	}
+	if r.Jitter != nil {
+		parts = append(parts, "jitter "+r.Jitter.V.String())
+	}
+	if r.Loss != nil {
+		parts = append(parts, fmt.Sprintf("loss %.10g%%", r.Loss.V*100))
+	}
+	if r.Duplicate != nil {
+		parts = append(parts, fmt.Sprintf("duplicate %.10g%%", r.Duplicate.V*100))
+	}
+	if r.MTU != nil {
+		parts = append(parts, fmt.Sprintf("mtu %d", r.MTU.V))
+	}
+	return parts
+}
+
+func (b *builder) setNode(s *Set, r *rawSetNode) {
+	if r.Listen == nil && r.Firewall == nil && r.Sysctls == nil && r.Routes == nil && !r.partial {
+		b.add(r.mark, bad("a set that changes nothing").want("one of listen, firewall, sysctls, routes"))
+	}
+	if !b.known("node", r.Node) {
+		return
+	}
+	s.Node = r.Node.V
+	n := b.sc.Topology.Nodes[b.sc.Topology.NodeIndex(s.Node)]
+	var changes []string
+	if r.Listen != nil {
+		listeners := nonNil(b.listeners(*r.Listen))
+		s.Listen = &listeners
+		changes = append(changes, listenText(listeners))
+	}
+	if r.Firewall != nil {
+		rules := nonNil(b.firewall(&n, *r.Firewall))
+		s.Firewall = &rules
+		changes = append(changes, fmt.Sprintf("firewall with %s", plural(len(rules), "rule")))
+	}
+	if r.Sysctls != nil {
+		sysctls := nonNil(b.sysctls(r.Sysctls))
+		s.Sysctls = &sysctls
+		for _, x := range sysctls {
+			changes = append(changes, x.Name+" = "+x.Value)
+		}
+	}
+	if r.Routes != nil {
+		routes := nonNil(b.routes(&n, *r.Routes))
+		s.Routes = &routes
+		changes = append(changes, plural(len(routes), "route"))
+	}
+	s.Text = fmt.Sprintf("node %s: %s", s.Node, strings.Join(changes, ", "))
+}
+
+func nonNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+func listenText(listeners []topo.Listener) string {
+	if len(listeners) == 0 {
+		return "listens no more"
+	}
+	var parts []string
+	for _, l := range listeners {
+		parts = append(parts, fmt.Sprintf("%s on %d", l.Serve, l.Port))
+	}
+	return "listens: " + strings.Join(parts, ", ")
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

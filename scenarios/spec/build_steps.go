@@ -1,0 +1,265 @@
+package spec
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func (b *builder) steps(raw *rawScenario) {
+	if len(raw.Steps.list) > maxSteps {
+		b.add(raw.Steps.list[maxSteps].mark, bad("more than %d steps", maxSteps).want("a shorter scenario"))
+		return
+	}
+	if len(raw.Steps.list) == 0 && raw.Steps.line != 0 && !b.lost["steps"] {
+		b.add(raw.Steps.mark, bad("a scenario needs at least one step").want("steps: [{connect: server:80, from: client}]"))
+	}
+	for _, r := range raw.Steps.list {
+		s := Step{Line: r.line}
+		switch {
+		case r.connect != nil:
+			s.Connect, s.Expect = b.connect(r.connect), b.expect(r.connect.Expect)
+		case r.http != nil:
+			s.HTTP, s.Expect = b.http(r.http), b.expect(r.http.Expect)
+		case r.exec != nil:
+			s.Exec, s.Expect = b.exec(r.exec), b.expect(r.exec.Expect)
+			b.absolute(r.exec.Expect)
+		case r.exchange != nil:
+			s.Exchange, s.Expect = b.exchange(r.exchange), b.expect(r.exchange.Expect)
+		case r.close != nil:
+			s.Close, s.Expect = b.closing(r.close), b.expect(r.close.Expect)
+		case r.wait != nil:
+			s.Wait = &Wait{}
+			if r.wait.Wait != nil {
+				s.Wait.Duration = r.wait.Wait.V
+			}
+		case r.change != nil:
+			s.Set = b.set(r.change.Set)
+		}
+		b.outcomes(r)
+		b.sc.Steps = append(b.sc.Steps, s)
+	}
+}
+
+func (b *builder) connect(r *rawConnect) *Connect {
+	c := &Connect{From: b.from(r.From), Family: IPv4}
+	if r.Connect != nil {
+		c.Target = b.target(r.Connect)
+		c.Family = b.family(r.Family, c.Target.Host)
+	}
+	if r.Timeout != nil {
+		c.Timeout = r.Timeout.V
+	}
+	if r.As != nil {
+		c.As = r.As.V
+		if line, dup := b.open[c.As]; dup {
+			b.add(r.As.mark, bad("as: a connection named %q is open since line %d", c.As, line).want("another name, or close: "+c.As+" before"))
+		} else {
+			b.open[c.As] = r.line
+		}
+	}
+	return c
+}
+
+func (b *builder) from(r *ref) string {
+	if r == nil {
+		return ""
+	}
+	b.known("from", r)
+	return r.V
+}
+
+// family is the one that is asked for, or else that of a written address, or
+// else IPv4.
+func (b *builder) family(r *family, host string) Family {
+	a, err := netip.ParseAddr(host)
+	switch {
+	case err != nil && r == nil:
+		return IPv4
+	case err != nil:
+		return r.V
+	}
+	f := IPv4
+	if a.Is6() {
+		f = IPv6
+	}
+	if r != nil && r.V != f {
+		b.add(r.mark, bad("family: %s is no address of %s", a, r.V).want("family: "+string(f)+", or none"))
+	}
+	return f
+}
+
+// target splits a connection's target into host and port.
+func (b *builder) target(w *word) Target {
+	const valid = "node:port, address:port or [IPv6 address]:port, such as server:80"
+	host, digits, ok := cutPort(w.V)
+	switch {
+	case strings.Contains(w.V, "://"):
+		b.add(w.mark, bad("connect: %s is a URL", quote(w.V)).want(valid+"; http: takes URLs"))
+		return Target{}
+	case !ok:
+		c := bad("connect: %s has no port", quote(w.V)).want(valid)
+		if a, err := netip.ParseAddr(w.V); err == nil && a.Is6() {
+			c.near("[" + w.V + "]:80")
+		} else if slices.Contains(b.names, w.V) {
+			c.near(w.V + ":80")
+		}
+		b.add(w.mark, c)
+		return Target{}
+	}
+	n, ok := whole(digits)
+	if !ok || n < 1 || n > 65535 {
+		b.add(w.mark, bad("connect: %s is no port", quote(digits)).want("1 to 65535"))
+	}
+	return Target{Host: b.host("connect", w.mark, host), Port: uint16(n)}
+}
+
+// cutPort splits host:port; the host of an IPv6 address loses its brackets.
+func cutPort(s string) (host, port string, ok bool) {
+	if rest, bracket := strings.CutPrefix(s, "["); bracket {
+		host, port, ok = strings.Cut(rest, "]:")
+		return host, port, ok
+	}
+	host, port, ok = strings.Cut(s, ":")
+	return host, port, ok && !strings.Contains(port, ":")
+}
+
+// host checks that a target's host is a node or an address.
+func (b *builder) host(key string, at mark, host string) string {
+	if looksNumeric(host) {
+		a, err := netip.ParseAddr(host)
+		if err != nil || a.Zone() != "" || a.Is4In6() {
+			b.add(at, bad("%s: %s is no address", key, quote(host)).want("a node's name or an address"))
+			return host
+		}
+		return a.String()
+	}
+	if !slices.Contains(b.names, host) && len(b.names) > 0 {
+		c := b.noNode(key, host)
+		b.add(at, c.want("an address, or one of "+several("the nodes", b.names)))
+	}
+	return host
+}
+
+func (b *builder) http(r *rawHTTP) *HTTP {
+	h := &HTTP{From: b.from(r.From), Family: IPv4}
+	if r.Timeout != nil {
+		h.Timeout = r.Timeout.V
+	}
+	if r.HTTP != nil {
+		b.url(h, r.HTTP)
+		h.Family = b.family(r.Family, h.Target.Host)
+	}
+	return h
+}
+
+func (b *builder) url(h *HTTP, w *word) {
+	const valid = "http://host/path or https://host/path with a node or an address as the host"
+	u, err := url.Parse(w.V)
+	if err != nil || u.Host == "" || u.Hostname() == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		b.add(w.mark, bad("http: %s is no URL of http or https", quote(w.V)).want(valid))
+		return
+	}
+	if u.User != nil || u.Fragment != "" {
+		b.add(w.mark, bad("http: %s has a user or a fragment", quote(w.V)).want(valid))
+	}
+	h.URL, h.TLS, h.Path = w.V, u.Scheme == "https", u.RequestURI()
+	h.Target.Port = 80
+	if h.TLS {
+		h.Target.Port = 443
+	}
+	if u.Port() != "" {
+		n, err := strconv.ParseUint(u.Port(), 10, 16)
+		if err != nil || n == 0 {
+			b.add(w.mark, bad("http: %s is no port", quote(u.Port())).want("1 to 65535"))
+		}
+		h.Target.Port = uint16(n)
+	}
+	h.Target.Host = b.host("http", w.mark, u.Hostname())
+}
+
+func (b *builder) exec(r *rawExec) *Exec {
+	e := &Exec{From: b.from(r.From)}
+	if r.Timeout != nil {
+		e.Timeout = r.Timeout.V
+	}
+	if c := r.Exec; c != nil && c.line != "" {
+		e.Args, e.Text = []string{"sh", "-c", c.line}, strings.TrimSpace(c.line)
+	} else if c != nil {
+		for _, a := range c.args {
+			e.Args = append(e.Args, a.V)
+		}
+		e.Text = shellText(e.Args)
+	}
+	for _, v := range r.Env.list {
+		if v.key == "" || strings.ContainsAny(v.key, "=\x00") {
+			b.add(v.at, bad("env: %s is no name of a variable", quote(v.key)).want("a name without ="))
+		}
+		if v.value != nil {
+			e.Env = append(e.Env, v.key+"="+v.value.V)
+		}
+	}
+	slices.Sort(e.Env)
+	return e
+}
+
+// shellText joins arguments as a person would type them.
+func shellText(args []string) string {
+	words := make([]string, len(args))
+	for i, a := range args {
+		words[i] = a
+		plain := func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("-_./:=,+@%", r) }
+		if a == "" || strings.IndexFunc(a, plain) >= 0 {
+			words[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func (b *builder) exchange(r *rawExchange) *Exchange {
+	x := &Exchange{Connection: b.opened("exchange", r.Exchange)}
+	if r.Send != nil {
+		if x.Send = r.Send.V; x.Send == "" {
+			b.add(r.Send.mark, bad("send: nothing to send").want("at least one byte"))
+		}
+	}
+	if r.Timeout != nil {
+		x.Timeout = r.Timeout.V
+	}
+	return x
+}
+
+func (b *builder) closing(r *rawClose) *Close {
+	c := &Close{Connection: b.opened("close", r.Close), Reset: r.With != nil && r.With.V == "reset"}
+	if line, ok := b.open[c.Connection]; ok {
+		delete(b.open, c.Connection)
+		b.closed[c.Connection] = line
+	}
+	return c
+}
+
+// opened checks that a connection is open where a step uses it.
+func (b *builder) opened(key string, r *title) string {
+	if r == nil {
+		return ""
+	}
+	if _, ok := b.open[r.V]; ok {
+		return r.V
+	}
+	if b.lost["steps"] {
+		return r.V
+	}
+	names := sortedKeys(b.open)
+	valid := "the connections that are open here: " + strings.Join(names, ", ")
+	if len(names) == 0 {
+		valid = "the name of a connection that an earlier connect step keeps open with as: " + r.V
+	}
+	c := bad("%s: no connection named %q is open", key, r.V)
+	if _, ok := b.closed[r.V]; ok {
+		c = bad("%s: the connection %q was closed before", key, r.V)
+	}
+	b.add(r.mark, c.want(valid).near(nearest(r.V, names)))
+	return r.V
+}

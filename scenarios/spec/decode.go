@@ -1,0 +1,63 @@
+package spec
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// DecodeFile is Decode of a file's content. An error that is no *Problems is
+// the file system's.
+func DecodeFile(path string) (*Scenario, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read scenario: %w", err)
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read scenario: %w", err)
+	}
+	return Decode(path, src)
+}
+
+// Decode reads a scenario from the text of a file, strictly: what the language
+// does not know is refused. The error is a *Problems that holds every mistake
+// of the file; file is only used to name it there. Decode is pure and safe for
+// concurrent use.
+func Decode(file string, src []byte) (*Scenario, error) {
+	d := &decoder{file: file}
+	sc := d.decode(src)
+	if len(d.problems) == 0 {
+		return sc, nil
+	}
+	p := &Problems{List: d.problems}
+	p.sort()
+	return nil, p
+}
+
+// decode returns nil, or a scenario that is of use only without problems. A
+// panic of the YAML parser is a problem of the file.
+func (d *decoder) decode(src []byte) (sc *Scenario) {
+	defer func() {
+		if r := recover(); r != nil {
+			d.add(mark{line: 1, col: 1}, bad("YAML: the parser cannot read this file: %v", r))
+		}
+	}()
+	root := d.parse(src)
+	if root == nil {
+		return nil
+	}
+	var raw rawScenario
+	if !d.scenario(root, &raw) {
+		return nil
+	}
+	return d.build(&raw)
+}
+
+func (d *decoder) scenario(root ast.Node, raw *rawScenario) bool {
+	return d.bind("scenario", root, reflect.ValueOf(raw).Elem())
+}

@@ -1,0 +1,141 @@
+package spec
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"testbed/agents"
+	"testbed/netem"
+	"testbed/observe"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// rawExpect holds the expectations of every kind of step; `on` lists the kinds
+// that can observe each.
+type rawExpect struct {
+	mark
+	Outcome       *outcome       `json:"outcome" on:"connect,http,exchange" doc:"how it ended"`
+	Error         *errno         `json:"error" on:"connect,http,exchange" doc:"the errno's name, such as ETIMEDOUT"`
+	Status        *count         `json:"status" on:"http" doc:"the HTTP status"`
+	Exit          *count         `json:"exit" on:"exec" doc:"the command's exit status"`
+	Stdout        *output        `json:"stdout" on:"exec" doc:"its output: equal after trimming, or a /regular expression/"`
+	Stderr        *output        `json:"stderr" on:"exec" doc:"its error output: equal after trimming, or a /regular expression/"`
+	ConnectTime   *bound         `json:"connect_time" on:"connect,http" doc:"from the call of connect to its return at the client"`
+	AcceptTime    *bound         `json:"accept_time" on:"connect,http" doc:"from the first SYN leaving the client to the server's socket being ESTABLISHED"`
+	TLSTime       *bound         `json:"tls_time" on:"http" doc:"from the start of the step to the end of the TLS handshake"`
+	FirstByteTime *bound         `json:"first_byte_time" on:"http" doc:"from the start of the step to the first byte of the answer"`
+	Elapsed       *bound         `json:"elapsed" on:"connect,http,exec,exchange,close" doc:"how long the action took, up to its outcome"`
+	Tolerance     *duration      `json:"tolerance" on:"connect,http,exec,exchange,close" doc:"how far times may be off; default 2% plus 5ms"`
+	Handshake     []*handshake   `json:"handshake" on:"connect,http" doc:"the flags of the handshake's segments, in order, first transmissions only"`
+	Packets       entries[count] `json:"packets" on:"connect,http,exchange,close" doc:"how many segments left their sender, by syn, syn_ack, ack, rst, fin"`
+	SynTimes      []*instant     `json:"syn_times" on:"connect,http" doc:"when each SYN left, from the first"`
+	States        *rawStates     `json:"states" on:"connect,http,exchange,close" doc:"the TCP states that each end entered, in order"`
+	SeenFrom      *ref           `json:"seen_from" on:"connect,http,exchange" doc:"the node whose address the server saw"`
+	Dropped       *rawDropped    `json:"dropped" on:"connect,http,exec,exchange,close" doc:"where packets died, and why"`
+}
+
+func (*rawExpect) noun() string { return "expect" }
+
+// explain tells an expectation of another kind of step from a wrong spelling.
+func (e *rawExpect) explain(d *decoder, key string) *complaint {
+	kinds := observers(key)
+	if len(kinds) == 0 {
+		return nil
+	}
+	c := bad("%s step cannot observe %s, only %s can", article(d.step), key, strings.Join(kinds, ", "))
+	return c.want(article(d.step) + " step can observe " + strings.Join(d.keys(rawExpectType), ", "))
+}
+
+var rawExpectType = reflect.TypeFor[rawExpect]()
+
+func article(kind string) string {
+	if strings.IndexByte("aeiou", kind[0]) >= 0 || kind == "http" {
+		return "an " + kind
+	}
+	return "a " + kind
+}
+
+// observers are the kinds of steps that can observe what the key expects.
+func observers(key string) []string {
+	return slices.DeleteFunc(slices.Clone(stepKinds), func(kind string) bool {
+		return !slices.Contains((&decoder{step: kind}).keys(rawExpectType), key)
+	})
+}
+
+type rawStates struct {
+	mark
+	Client []*tcpState `json:"client" doc:"the states of the client's socket, by RFC 9293's names"`
+	Server []*tcpState `json:"server" doc:"the states of the server's socket"`
+}
+
+func (*rawStates) noun() string { return "states" }
+
+type rawDropped struct {
+	mark
+	At    *place `json:"at" doc:"the node or the link where they died: fw, or [fw, server]"`
+	Rule  *title `json:"rule" doc:"the firewall rule that dropped them"`
+	Cause *cause `json:"cause" doc:"why they died, such as rule, loss, blackhole or no-route"`
+}
+
+func (*rawDropped) noun() string { return "dropped" }
+
+// place is a node's name, a link's two, or a link's two joined by a hyphen.
+type place struct {
+	mark
+	text string
+	link *pair
+}
+
+func (p *place) read(d *decoder, key string, n ast.Node) bool {
+	p.set(d.place(n))
+	if _, ok := n.(*ast.SequenceNode); ok {
+		p.link = new(pair)
+		return p.link.read(d, key, n)
+	}
+	r := new(ref)
+	ok := d.leaf(key, n, r)
+	p.text = r.V
+	return ok
+}
+
+// handshake is a set of flags in its usual order.
+type handshake struct{ value[string] }
+
+func (v *handshake) parse(s scalar) *complaint {
+	f, c := parseFlags(s.text)
+	v.V = f.String()
+	return c
+}
+
+// errnos are those that a connection can end with.
+var errnos = []string{
+	"ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ECONNRESET", "EACCES", "EPERM", "EINVAL", "ENOPROTOOPT",
+	"EPIPE", "ECONNABORTED", "EADDRNOTAVAIL", "EADDRINUSE", "EAFNOSUPPORT", "ENETDOWN", "EHOSTDOWN", "EPROTO", "EMSGSIZE", "EAGAIN",
+}
+
+// packetKinds are the keys of packets.
+var packetKinds = []string{"syn", "syn_ack", "ack", "rst", "fin"}
+
+// causes are observe's, then netem's.
+var causes = []observe.Cause{
+	observe.ByRule, observe.ByNAT, observe.ByBlackhole, observe.ByUnreachable, observe.ByProhibit, observe.ByNoRoute,
+	observe.ByNoNeighbour, observe.ByTTL, observe.ByMTU, observe.ByNoForwarding, observe.ByFullQueue, observe.Unknown,
+	observe.Cause(netem.Lost), observe.Cause(netem.TooBig), observe.Cause(netem.LinkDown), observe.Cause(netem.Overflow),
+}
+
+func (v *outcome) parse(s scalar) (c *complaint)  { v.V, c = pick(s, allOutcomes()); return c }
+func (v *errno) parse(s scalar) (c *complaint)    { v.V, c = pick(s, errnos); return c }
+func (v *tcpState) parse(s scalar) (c *complaint) { v.V, c = pick(s, observe.States); return c }
+func (v *cause) parse(s scalar) (c *complaint)    { v.V, c = pick(s, causes); return c }
+
+func allOutcomes() []agents.Outcome {
+	all := slices.Clone(agents.ConnectOutcomes)
+	for _, o := range agents.ExchangeOutcomes {
+		if !slices.Contains(all, o) {
+			all = append(all, o)
+		}
+	}
+	return all
+}

@@ -1,0 +1,278 @@
+package spec
+
+import (
+	"reflect"
+
+	"github.com/goccy/go-yaml/ast"
+	"testbed/topo"
+)
+
+// The raw types mirror a file key by key. The decoder and the JSON Schema both
+// come from them: json names the key, doc describes it, jsonschema:"required"
+// requires it, and a blank field's later lists what is planned.
+
+type rawScenario struct {
+	mark
+	Name    *title           `json:"name" jsonschema:"required" doc:"the scenario's name: letters, digits and . _ -"`
+	Summary *prose           `json:"summary" doc:"what the scenario shows, in prose"`
+	Tags    []*title         `json:"tags" doc:"words to select scenarios by"`
+	Seed    *seed            `json:"seed" doc:"drives every random choice of the testbed; default 1"`
+	Nodes   entries[rawNode] `json:"nodes" jsonschema:"required" doc:"the hosts and routers, by name: nodes: {client: {}, server: {}}"`
+	Links   []*rawLink       `json:"links" doc:"the links between two nodes each"`
+	Steps   stepList         `json:"steps" jsonschema:"required" doc:"what happens, in order: steps: [{connect: server:80, from: client}]"`
+	_       struct{}         `later:"matrix repeat"`
+}
+
+func (*rawScenario) noun() string { return "a scenario" }
+
+type rawNode struct {
+	mark
+	Role      *role            `json:"role" doc:"host or router; default host. Only a router forwards"`
+	Listen    []*rawListener   `json:"listen" doc:"the TCP servers that run on the node"`
+	Firewall  []*rawRule       `json:"firewall" doc:"rules, tried in order within their hook; what none matches is accepted"`
+	NAT       *rawNAT          `json:"nat" doc:"translates the source of what leaves toward one neighbour"`
+	Sysctls   entries[setting] `json:"sysctls" doc:"kernel parameters of the node, net.* only; a name that ends in ? may be missing from the kernel"`
+	Addresses *rawAddresses    `json:"addresses" doc:"addresses with prefix lengths in place of the planned ones: a list, or a map from neighbour to list"`
+	Routes    []*rawRoute      `json:"routes" doc:"routes in addition to the planned ones, over which they win"`
+}
+
+func (*rawNode) noun() string { return "a node" }
+
+type rawListener struct {
+	mark
+	Port    *port       `json:"port" jsonschema:"required" doc:"the TCP port, on every IPv4 and IPv6 address of the node"`
+	Serve   *serve      `json:"serve" jsonschema:"required" doc:"what it does with a connection: echo, http, https, tls, banner, silent, reset, close or no-accept"`
+	TLS     *tlsVersion `json:"tls" doc:"the only TLS version that an https or tls server speaks; default both"`
+	Banner  *word       `json:"banner" doc:"the line that a banner server sends first; default 220 ready"`
+	Backlog *natural    `json:"backlog" doc:"listen(2)'s backlog; default 1 for no-accept, else 4096"`
+}
+
+func (*rawListener) noun() string { return "a listener" }
+
+type rawRule struct {
+	mark
+	Name   *title      `json:"name" doc:"names the rule in reports; default rule-N, by its place in the list"`
+	Hook   *hook       `json:"hook" doc:"where the rule applies; default forward on a router, input on a host"`
+	Match  *rawMatch   `json:"match" doc:"the conditions, all of which must hold; default every packet"`
+	Action *action     `json:"action" jsonschema:"required" doc:"accept, drop or reject"`
+	With   *rejectWith `json:"with" doc:"how a reject answers; default port-unreachable"`
+}
+
+func (*rawRule) noun() string { return "a firewall rule" }
+
+type rawMatch struct {
+	mark
+	Proto       *proto   `json:"proto" doc:"tcp, udp, icmp or icmpv6"`
+	Sport       *ports   `json:"sport" doc:"the source port, or a range a-b"`
+	Dport       *ports   `json:"dport" doc:"the destination port, or a range a-b"`
+	From        *ref     `json:"from" doc:"the source: a node's name, an address or a prefix"`
+	To          *ref     `json:"to" doc:"the destination: a node's name, an address or a prefix"`
+	In          *ref     `json:"in" doc:"the neighbour whose link the packet came by"`
+	Out         *ref     `json:"out" doc:"the neighbour whose link the packet leaves by"`
+	Flags       *flags   `json:"flags" doc:"exactly those of SYN, ACK, FIN and RST that are set, joined by hyphens"`
+	State       *state   `json:"state" doc:"conntrack's state: new, established, related or invalid"`
+	Nth         *natural `json:"nth" doc:"only the n-th packet that meets the other conditions, from 1"`
+	Probability *percent `json:"probability" doc:"the share of packets that the kernel picks at random, more than 0%"`
+	Rate        *rate    `json:"rate" doc:"while packets come no faster than this, such as 10/second"`
+}
+
+func (*rawMatch) noun() string { return "a match" }
+
+type rawNAT struct {
+	mark
+	Outside  *ref             `json:"outside" jsonschema:"required" doc:"the neighbour beyond which the inside is unknown"`
+	Forward  []*rawForward    `json:"forward" doc:"ports of the outside address that lead to inside nodes"`
+	Timeouts entries[seconds] `json:"timeouts" doc:"how long idle mappings live, by state, such as tcp_established: 5s"`
+	_        struct{}         `later:"mapping filtering ports hairpin"`
+}
+
+func (*rawNAT) noun() string { return "a nat" }
+
+type rawForward struct {
+	mark
+	Port *port      `json:"port" jsonschema:"required" doc:"the port of the outside address, TCP and UDP"`
+	To   *forwardTo `json:"to" jsonschema:"required" doc:"the inside node, with :port where the port differs"`
+}
+
+func (*rawForward) noun() string { return "a port forwarding" }
+
+type rawRoute struct {
+	mark
+	To  *ref `json:"to" jsonschema:"required" doc:"a prefix, an address, or default for all of IPv4 and IPv6"`
+	Via *ref `json:"via" jsonschema:"required" doc:"a neighbour, or blackhole, unreachable or prohibit"`
+}
+
+func (*rawRoute) noun() string { return "a route" }
+
+// rawImpairment are the keys that a link, one direction of it and a change of
+// it have in common.
+type rawImpairment struct {
+	Delay     *duration `json:"delay" doc:"how long each frame is on its way, one way"`
+	Jitter    *duration `json:"jitter" doc:"the spread around the delay; at most the delay"`
+	Loss      *percent  `json:"loss" doc:"the share of frames that are lost at random"`
+	Duplicate *percent  `json:"duplicate" doc:"the share of frames that arrive twice"`
+	MTU       *mtu      `json:"mtu" doc:"bytes: of the interfaces at both ends; under toward, the largest packet that this direction carries, larger ones vanish"`
+	Up        *truth    `json:"up" doc:"false takes the link down; under toward, this direction alone carries nothing"`
+}
+
+type rawLink struct {
+	mark
+	Between *pair `json:"between" jsonschema:"required" doc:"the two nodes that it joins, such as [client, server]"`
+	rawImpairment
+	Toward entries[rawDirection] `json:"toward" doc:"what differs in the direction toward one end, by that end's name"`
+	_      struct{}              `later:"reorder corrupt rate queue"`
+}
+
+func (*rawLink) noun() string { return "a link" }
+
+type rawDirection struct {
+	mark
+	rawImpairment
+	_ struct{} `later:"reorder corrupt rate queue"`
+}
+
+func (*rawDirection) noun() string { return "a direction of a link" }
+
+// pair is two nodes' names.
+type pair struct {
+	mark
+	ends [2]ref
+}
+
+func (p *pair) read(d *decoder, key string, n ast.Node) bool {
+	p.set(d.place(n))
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok || len(seq.Values) != 2 {
+		c := bad("%s: must be a list of two nodes, not %s", key, kindOf(n))
+		if ok {
+			c = bad("%s: must be a list of two nodes, not of %d", key, len(seq.Values))
+		}
+		d.add(p.mark, c.want(key+": [a, b]"))
+		return false
+	}
+	first := d.leaf(key, seq.Values[0], &p.ends[0])
+	return d.leaf(key, seq.Values[1], &p.ends[1]) && first
+}
+
+func (p *pair) names() [2]string { return [2]string{p.ends[0].V, p.ends[1].V} }
+
+// rawAddresses is a list of addresses, or a map from neighbour to addresses.
+type rawAddresses struct {
+	mark
+	list        []*prefix
+	byNeighbour entries[prefixes]
+}
+
+func (a *rawAddresses) read(d *decoder, key string, n ast.Node) bool {
+	a.set(d.place(n))
+	if _, ok := mapping(n); ok {
+		return a.byNeighbour.read(d, key, n)
+	}
+	return d.bind(key, n, reflect.ValueOf(&a.list).Elem())
+}
+
+// prefixes is one address or a list of them.
+type prefixes struct {
+	mark
+	list []*prefix
+}
+
+func (p *prefixes) read(d *decoder, key string, n ast.Node) bool {
+	p.set(d.place(n))
+	if _, ok := n.(*ast.SequenceNode); ok {
+		return d.bind(key, n, reflect.ValueOf(&p.list).Elem())
+	}
+	one := new(prefix)
+	if !d.leaf(key, n, one) {
+		return false
+	}
+	p.list = []*prefix{one}
+	return true
+}
+
+// entries is a map in the order of the file.
+type entries[T any] struct {
+	mark
+	list []entry[T]
+}
+
+type entry[T any] struct {
+	key string
+	at  mark
+	// value is nil when it was refused.
+	value *T
+}
+
+func (e *entries[T]) read(d *decoder, key string, n ast.Node) bool {
+	values, ok := mapping(n)
+	if !ok {
+		d.add(d.place(n), bad("%s: must be a map, not %s", key, kindOf(n)).want(key+": {name: value, ...}"))
+		return false
+	}
+	at, before := d.place(n), d.count
+	seen := map[string]mark{}
+	for _, kv := range values {
+		at := d.place(kv.Key)
+		name, c := keyOf(kv.Key)
+		if first, dup := seen[name]; dup {
+			c = bad("%s again: it is already on line %d", quote(name), first.line).want("each key once")
+		}
+		if c != nil {
+			d.add(at, c)
+			continue
+		}
+		seen[name] = at
+		v, x := new(T), entry[T]{key: name, at: at}
+		if d.bind(name, kv.Value, reflect.ValueOf(v).Elem()) {
+			x.value = v
+		}
+		e.list = append(e.list, x)
+	}
+	at.partial = d.count > before
+	e.set(at)
+	return true
+}
+
+// serves and the like are the language's words for topo's constants.
+type (
+	role       struct{ value[topo.Role] }
+	serve      struct{ value[topo.Serve] }
+	tlsVersion struct{ value[string] }
+	hook       struct{ value[topo.Hook] }
+	action     struct{ value[topo.Action] }
+	rejectWith struct{ value[topo.RejectWith] }
+	proto      struct{ value[string] }
+	state      struct{ value[string] }
+)
+
+var (
+	roles       = []topo.Role{topo.Host, topo.Router}
+	tlsVersions = []string{"1.2", "1.3"}
+	hooks       = []topo.Hook{topo.Forward, topo.Input, topo.Output}
+	actions     = []topo.Action{topo.Accept, topo.DropPacket, topo.Reject}
+	rejections  = []topo.RejectWith{topo.TCPReset, topo.PortUnreachable, topo.HostUnreachable, topo.NetUnreachable, topo.AdminProhibited}
+	protos      = []string{"tcp", "udp", "icmp", "icmpv6"}
+	states      = []string{"new", "established", "related", "invalid"}
+)
+
+func (v *role) parse(s scalar) (c *complaint) {
+	if s.text == "switch" {
+		return notYet(`the role "switch"`).want(join(roles))
+	}
+	v.V, c = pick(s, roles)
+	return c
+}
+
+func (v *serve) parse(s scalar) (c *complaint)      { v.V, c = pick(s, topo.Serves); return c }
+func (v *hook) parse(s scalar) (c *complaint)       { v.V, c = pick(s, hooks); return c }
+func (v *action) parse(s scalar) (c *complaint)     { v.V, c = pick(s, actions); return c }
+func (v *rejectWith) parse(s scalar) (c *complaint) { v.V, c = pick(s, rejections); return c }
+func (v *proto) parse(s scalar) (c *complaint)      { v.V, c = pick(s, protos); return c }
+func (v *state) parse(s scalar) (c *complaint)      { v.V, c = pick(s, states); return c }
+
+func (v *tlsVersion) parse(s scalar) (c *complaint) {
+	if v.V, c = pick(s, tlsVersions); c == nil && s.kind != textKind {
+		return bad("%s is a number without quotes", s.text).want(`"1.2", "1.3" in quotes`)
+	}
+	return c
+}

@@ -1,0 +1,268 @@
+package spec
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"testbed/agents"
+	"testbed/observe"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// stepKinds are the actions, in the order of the documentation; laterSteps are
+// those that are planned.
+var (
+	stepKinds  = []string{"connect", "http", "exec", "exchange", "close", "wait", "set"}
+	laterSteps = []string{"scan", "flood", "parallel"}
+)
+
+// stepList is a scenario's steps, with the place of the list.
+type stepList struct {
+	mark
+	list []*rawStep
+}
+
+func (l *stepList) read(d *decoder, key string, n ast.Node) bool {
+	l.set(d.place(n))
+	return d.bind(key, n, reflect.ValueOf(&l.list).Elem())
+}
+
+// rawStep is a step of one of the kinds; the others are nil.
+type rawStep struct {
+	mark
+	connect  *rawConnect
+	http     *rawHTTP
+	exec     *rawExec
+	exchange *rawExchange
+	close    *rawClose
+	wait     *rawWait
+	change   *rawSetStep
+}
+
+func (s *rawStep) read(d *decoder, _ string, n ast.Node) bool {
+	values, ok := mapping(n)
+	if !ok {
+		d.add(d.place(n), bad("a step must be a map, not %s", kindOf(n)).want("one action with its keys, such as {connect: server:80, from: client}"))
+		return false
+	}
+	before := d.count
+	s.set(d.place(n))
+	if d.step = d.action(n, values); d.step == "" {
+		return false
+	}
+	defer func() { d.step = "" }()
+	ok = d.bind(d.step, n, s.body(d.step))
+	s.partial = d.count > before
+	return ok
+}
+
+// body is where a kind's keys go.
+func (s *rawStep) body(kind string) reflect.Value {
+	p := map[string]any{
+		"connect": &s.connect, "http": &s.http, "exec": &s.exec, "exchange": &s.exchange,
+		"close": &s.close, "wait": &s.wait, "set": &s.change,
+	}[kind]
+	return reflect.ValueOf(p).Elem()
+}
+
+// action finds the one action of a step; it is empty when there is none or more
+// than one.
+func (d *decoder) action(n ast.Node, values []*ast.MappingValueNode) string {
+	found, first := "", mark{}
+	var keys []string
+	for _, kv := range values {
+		key, _ := keyOf(kv.Key)
+		at := d.place(kv.Key)
+		switch {
+		case slices.Contains(laterSteps, key):
+			d.add(at, notYet("the step "+quote(key)).want(strings.Join(stepKinds, ", ")))
+			return ""
+		case !slices.Contains(stepKinds, key) || key == found:
+			keys = append(keys, key)
+		case found != "":
+			d.add(at, bad("a step has one action: this one has %q on line %d already", found, first.line).want("a step of its own for "+key))
+			return ""
+		default:
+			found, first = key, at
+		}
+	}
+	if found == "" {
+		near := ""
+		for _, k := range keys {
+			if near == "" {
+				near = nearest(k, stepKinds)
+			}
+		}
+		d.add(d.place(n), bad("a step without an action").want("one of "+strings.Join(stepKinds, ", ")).near(near))
+	}
+	return found
+}
+
+type rawConnect struct {
+	mark
+	Connect *word      `json:"connect" jsonschema:"required" doc:"opens a TCP connection to node:port, address:port or [IPv6 address]:port"`
+	From    *ref       `json:"from" jsonschema:"required" doc:"the node that does it"`
+	Family  *family    `json:"family" doc:"ipv4 or ipv6; default ipv4"`
+	Timeout *timespan  `json:"timeout" doc:"ends the attempt; default none but the kernel's own"`
+	As      *title     `json:"as" doc:"keeps the connection open under this name"`
+	Expect  *rawExpect `json:"expect" doc:"what must be observed"`
+}
+
+func (*rawConnect) noun() string { return "a connect step" }
+
+type rawHTTP struct {
+	mark
+	HTTP    *word      `json:"http" jsonschema:"required" doc:"performs one GET request of an http:// or https:// URL"`
+	From    *ref       `json:"from" jsonschema:"required" doc:"the node that does it"`
+	Family  *family    `json:"family" doc:"ipv4 or ipv6; default ipv4"`
+	Timeout *timespan  `json:"timeout" doc:"ends the whole request; default 30s"`
+	Expect  *rawExpect `json:"expect" doc:"what must be observed"`
+}
+
+func (*rawHTTP) noun() string { return "an http step" }
+
+type rawExec struct {
+	mark
+	Exec    *command      `json:"exec" jsonschema:"required" doc:"runs a command: a line for sh -c, or a list of its arguments"`
+	From    *ref          `json:"from" jsonschema:"required" doc:"the node that it runs in"`
+	Timeout *timespan     `json:"timeout" doc:"ends the command with SIGKILL; default 60s"`
+	Env     entries[word] `json:"env" doc:"variables added to its environment"`
+	Expect  *rawExpect    `json:"expect" doc:"what must be observed"`
+}
+
+func (*rawExec) noun() string { return "an exec step" }
+
+type rawExchange struct {
+	mark
+	Exchange *title     `json:"exchange" jsonschema:"required" doc:"writes to the open connection of this name and reads until the answer is complete"`
+	Send     *word      `json:"send" jsonschema:"required" doc:"what is written"`
+	Timeout  *timespan  `json:"timeout" doc:"ends the wait for the answer; default 30s"`
+	Expect   *rawExpect `json:"expect" doc:"what must be observed"`
+}
+
+func (*rawExchange) noun() string { return "an exchange step" }
+
+type rawClose struct {
+	mark
+	Close  *title     `json:"close" jsonschema:"required" doc:"ends the open connection of this name"`
+	With   *closeWith `json:"with" doc:"fin or reset; default fin"`
+	Expect *rawExpect `json:"expect" doc:"what must be observed"`
+}
+
+func (*rawClose) noun() string { return "a close step" }
+
+type rawWait struct {
+	mark
+	Wait *timespan `json:"wait" jsonschema:"required" doc:"lets time pass"`
+}
+
+func (*rawWait) noun() string { return "a wait step" }
+
+func (*rawWait) explain(_ *decoder, key string) *complaint { return observesNothing("wait", key) }
+
+type rawSetStep struct {
+	mark
+	Set *rawSet `json:"set" jsonschema:"required" doc:"changes a link or a node from now on"`
+}
+
+func (*rawSetStep) noun() string { return "a set step" }
+
+func (*rawSetStep) explain(_ *decoder, key string) *complaint { return observesNothing("set", key) }
+
+func observesNothing(kind, key string) *complaint {
+	if key != "expect" {
+		return nil
+	}
+	return bad("a %s step observes nothing", kind).want("expect in a step that does: connect, http, exec, exchange, close")
+}
+
+// command is a command line, or the list of a command's arguments.
+type command struct {
+	mark
+	line string
+	args []*word
+}
+
+func (c *command) read(d *decoder, key string, n ast.Node) bool {
+	c.set(d.place(n))
+	if _, ok := n.(*ast.SequenceNode); ok {
+		before := d.count
+		if d.bind(key, n, reflect.ValueOf(&c.args).Elem()); d.count > before {
+			return false
+		}
+	} else {
+		w := new(word)
+		if !d.leaf(key, n, w) {
+			return false
+		}
+		c.line = w.V
+	}
+	if strings.TrimSpace(c.line) == "" && (len(c.args) == 0 || c.args[0].V == "") {
+		d.add(c.mark, bad("%s: no command", key).want("a command line, or a list such as [ping, -c, 1, server]"))
+		return false
+	}
+	return true
+}
+
+// rawSet is a change of a link or of a node.
+type rawSet struct {
+	mark
+	link *rawSetLink
+	node *rawSetNode
+}
+
+func (s *rawSet) read(d *decoder, key string, n ast.Node) bool {
+	s.set(d.place(n))
+	values, _ := mapping(n)
+	for _, kv := range values {
+		switch k, _ := keyOf(kv.Key); k {
+		case "link":
+			return d.bind(key, n, reflect.ValueOf(&s.link).Elem())
+		case "node":
+			return d.bind(key, n, reflect.ValueOf(&s.node).Elem())
+		}
+	}
+	d.add(s.mark, bad("set names neither a link nor a node").want("{link: [a, b], delay: 60ms}, or {node: a, listen: [...]}"))
+	return false
+}
+
+type rawSetLink struct {
+	mark
+	Link *pair `json:"link" jsonschema:"required" doc:"the link to change, by its two nodes"`
+	rawImpairment
+	Toward entries[rawDirection] `json:"toward" doc:"what changes in the direction toward one end, by that end's name"`
+	_      struct{}              `later:"reorder corrupt rate queue"`
+}
+
+func (*rawSetLink) noun() string { return "a change of a link" }
+
+type rawSetNode struct {
+	mark
+	Node     *ref              `json:"node" jsonschema:"required" doc:"the node to change"`
+	Listen   *[]*rawListener   `json:"listen" doc:"the servers from now on, in place of those before"`
+	Firewall *[]*rawRule       `json:"firewall" doc:"the rules from now on, in place of those before"`
+	Sysctls  *entries[setting] `json:"sysctls" doc:"kernel parameters to set"`
+	Routes   *[]*rawRoute      `json:"routes" doc:"the written-out routes from now on, in place of those before"`
+}
+
+func (*rawSetNode) noun() string { return "a change of a node" }
+
+// The words of steps.
+type (
+	family    struct{ value[Family] }
+	closeWith struct{ value[string] }
+	outcome   struct{ value[agents.Outcome] }
+	errno     struct{ value[string] }
+	tcpState  struct{ value[observe.State] }
+	cause     struct{ value[observe.Cause] }
+)
+
+var (
+	families   = []Family{IPv4, IPv6}
+	closeWiths = []string{"fin", "reset"}
+)
+
+func (v *family) parse(s scalar) (c *complaint)    { v.V, c = pick(s, families); return c }
+func (v *closeWith) parse(s scalar) (c *complaint) { v.V, c = pick(s, closeWiths); return c }

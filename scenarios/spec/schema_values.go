@@ -1,0 +1,155 @@
+package spec
+
+import (
+	"encoding/json"
+
+	"testbed/observe"
+	"testbed/topo"
+
+	"github.com/invopop/jsonschema"
+)
+
+// The patterns of the values that are written with a unit.
+const (
+	patternTime  = `[0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h)`
+	patternTerm  = `([0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h)|[0-9]+(\.[0-9]+)? +(owd|rtt))`
+	patternCount = `[0-9]+`
+	patternName  = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
+	patternCIDR  = `^[0-9A-Fa-f.:]+/[0-9]{1,3}$`
+	patternFlags = `^(SYN|ACK|FIN|RST)(-(SYN|ACK|FIN|RST)){0,3}$`
+)
+
+func timeoutKeys() []string { return sortedKeys(topo.NATTimeouts) }
+
+func enum[T ~string](all []T) (values []any) {
+	for _, x := range all {
+		values = append(values, string(x))
+	}
+	return values
+}
+
+func oneWord[T ~string](all []T) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Enum: enum(all)}
+}
+
+func text(pattern, description string) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Pattern: pattern, Description: description}
+}
+
+func numbers(low, high json.Number, description string) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "integer", Minimum: low, Maximum: high, Description: description}
+}
+
+func either(all ...*jsonschema.Schema) *jsonschema.Schema { return &jsonschema.Schema{AnyOf: all} }
+
+func bounded(pattern, description string) *jsonschema.Schema {
+	return text("^((<=|>=|<|>) *)?"+pattern+"$|^"+pattern+" *\\.\\. *"+pattern+"$", description)
+}
+
+func array(items *jsonschema.Schema) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "array", Items: items}
+}
+
+func scalars() *jsonschema.Schema {
+	return either(&jsonschema.Schema{Type: "string"}, &jsonschema.Schema{Type: "number"}, &jsonschema.Schema{Type: "boolean"})
+}
+
+// The schema of each scalar, as the decoder's parse methods read them.
+
+func (title) JSONSchema() *jsonschema.Schema   { return text(patternName, "a name") }
+func (prose) JSONSchema() *jsonschema.Schema   { return &jsonschema.Schema{Type: "string"} }
+func (word) JSONSchema() *jsonschema.Schema    { return scalars() }
+func (ref) JSONSchema() *jsonschema.Schema     { return text(`^.+$`, "a node's name") }
+func (setting) JSONSchema() *jsonschema.Schema { return either(text(`^.+$`, ""), numbers("", "", "")) }
+func (truth) JSONSchema() *jsonschema.Schema   { return &jsonschema.Schema{Type: "boolean"} }
+func (output) JSONSchema() *jsonschema.Schema  { return scalars() }
+
+func (duration) JSONSchema() *jsonschema.Schema {
+	return text("^"+patternTime+"$", "a duration with its unit, such as 100ms")
+}
+
+func (timespan) JSONSchema() *jsonschema.Schema {
+	return text("^"+patternTime+"$", "a duration with its unit, more than 0s")
+}
+
+func (seconds) JSONSchema() *jsonschema.Schema {
+	return text("^"+patternTime+"$", "a duration of whole seconds, such as 5s")
+}
+
+func (percent) JSONSchema() *jsonschema.Schema {
+	return text(`^[0-9]+(\.[0-9]+)?%$`, "0% to 100%")
+}
+
+func (mtu) JSONSchema() *jsonschema.Schema     { return numbers("68", "65535", "bytes") }
+func (natural) JSONSchema() *jsonschema.Schema { return numbers("1", "1048576", "a number from 1") }
+func (port) JSONSchema() *jsonschema.Schema    { return numbers("1", "65535", "a port") }
+func (seed) JSONSchema() *jsonschema.Schema    { return numbers("0", "18446744073709551615", "a seed") }
+
+func (ports) JSONSchema() *jsonschema.Schema {
+	return either(numbers("1", "65535", ""), text(`^[0-9]+(-[0-9]+)?$`, "a port or a range of ports, such as 8000-8099"))
+}
+
+func (prefix) JSONSchema() *jsonschema.Schema {
+	return text(patternCIDR, "an address with its prefix length")
+}
+
+func (flags) JSONSchema() *jsonschema.Schema {
+	return text(patternFlags, "TCP flags joined by hyphens")
+}
+func (handshake) JSONSchema() *jsonschema.Schema { return text(patternFlags, "TCP flags of a segment") }
+
+func (rate) JSONSchema() *jsonschema.Schema {
+	return text(`^[0-9]+/(second|minute|hour|day)$`, "packets in a unit of time")
+}
+
+func (bound) JSONSchema() *jsonschema.Schema {
+	return bounded(patternTerm, "a duration such as 300ms or 1 rtt, or a bound such as <= 300ms or 290ms..310ms")
+}
+
+func (instant) JSONSchema() *jsonschema.Schema {
+	return text("^"+patternTerm+"$", "a duration such as 1s, or a multiple of owd or rtt")
+}
+
+func (count) JSONSchema() *jsonschema.Schema {
+	return either(numbers("0", "999999999", ""), bounded(patternCount, "a bound such as >= 2 or 2..4"))
+}
+
+func (forwardTo) JSONSchema() *jsonschema.Schema {
+	return text(`^[^:]+(:[0-9]+)?$`, "an inside node, or node:port")
+}
+
+func (pair) JSONSchema() *jsonschema.Schema {
+	two := uint64(2)
+	s := array(text(`^.+$`, "a node's name"))
+	s.MinItems, s.MaxItems = &two, &two
+	return s
+}
+
+func (prefixes) JSONSchema() *jsonschema.Schema {
+	return either(text(patternCIDR, "an address with its prefix length"), array(text(patternCIDR, "")))
+}
+
+func (rawAddresses) JSONSchema() *jsonschema.Schema {
+	byNeighbour := &jsonschema.Schema{Type: "object", AdditionalProperties: prefixes{}.JSONSchema()}
+	return either(array(text(patternCIDR, "")), byNeighbour)
+}
+
+func (command) JSONSchema() *jsonschema.Schema { return either(scalars(), array(scalars())) }
+func (place) JSONSchema() *jsonschema.Schema {
+	return either(text(`^.+$`, "a node, or a link as a-b"), pair{}.JSONSchema())
+}
+
+func (role) JSONSchema() *jsonschema.Schema       { return oneWord(roles) }
+func (serve) JSONSchema() *jsonschema.Schema      { return oneWord(topo.Serves) }
+func (tlsVersion) JSONSchema() *jsonschema.Schema { return oneWord(tlsVersions) }
+func (hook) JSONSchema() *jsonschema.Schema       { return oneWord(hooks) }
+func (action) JSONSchema() *jsonschema.Schema     { return oneWord(actions) }
+func (rejectWith) JSONSchema() *jsonschema.Schema { return oneWord(rejections) }
+func (proto) JSONSchema() *jsonschema.Schema      { return oneWord(protos) }
+func (state) JSONSchema() *jsonschema.Schema      { return oneWord(states) }
+func (family) JSONSchema() *jsonschema.Schema     { return oneWord(families) }
+func (closeWith) JSONSchema() *jsonschema.Schema  { return oneWord(closeWiths) }
+func (outcome) JSONSchema() *jsonschema.Schema    { return oneWord(allOutcomes()) }
+func (errno) JSONSchema() *jsonschema.Schema      { return oneWord(errnos) }
+func (tcpState) JSONSchema() *jsonschema.Schema   { return oneWord(observe.States) }
+func (cause) JSONSchema() *jsonschema.Schema      { return oneWord(causes) }
