@@ -1,0 +1,116 @@
+package verdict
+
+import (
+	"fmt"
+	"strings"
+
+	"testbed/scenarios/spec"
+)
+
+// maxText is how many characters of an output a check shows.
+const maxText = 200
+
+// command adds the checks of what a command wrote.
+func (j *judge) command() {
+	if j.e.Stdout != nil {
+		j.add(text("stdout", j.e.Stdout, j.o.Stdout))
+	}
+	if j.e.Stderr != nil {
+		j.add(text("stderr", j.e.Stderr, j.o.Stderr))
+	}
+}
+
+// count compares a number.
+func (j *judge) count(key string, want spec.Count, got int) Check {
+	c := Check{Key: key, Expected: countText(want), Observed: fmt.Sprint(got), OK: within(want, got)}
+	if !c.OK {
+		c.Note = fmt.Sprintf("expected %s %s, observed %d", key, c.Expected, got)
+		if why := j.reason(); why != "" {
+			c.Note += ": " + why
+		}
+	}
+	return c
+}
+
+func within(want spec.Count, got int) bool {
+	switch want.Bound {
+	case spec.AtMost:
+		return got <= want.Value
+	case spec.Below:
+		return got < want.Value
+	case spec.AtLeast:
+		return got >= want.Value
+	case spec.Above:
+		return got > want.Value
+	case spec.Within:
+		return want.Value <= got && got <= want.Upper
+	}
+	return got == want.Value
+}
+
+func countText(c spec.Count) string {
+	switch {
+	case c.Text != "":
+		return c.Text
+	case c.Bound == spec.About:
+		return fmt.Sprint(c.Value)
+	case c.Bound == spec.Within:
+		return fmt.Sprintf("%d..%d", c.Value, c.Upper)
+	}
+	return fmt.Sprintf("%s %d", c.Bound, c.Value)
+}
+
+// text compares an output after trimming white space at both ends.
+func text(key string, want *spec.Text, output string) Check {
+	got := strings.TrimSpace(output)
+	c := Check{Key: key, Observed: quote(got)}
+	if want.Match != nil {
+		c.Expected = "/" + want.Match.String() + "/"
+		c.OK = want.Match.MatchString(got)
+		if !c.OK {
+			c.Note = fmt.Sprintf("expected %s to match %s, observed %s", key, c.Expected, c.Observed)
+		}
+		return c
+	}
+	equal := strings.TrimSpace(want.Equal)
+	c.Expected, c.OK = quote(equal), got == equal
+	if !c.OK {
+		c.Note = difference(equal, got)
+	}
+	return c
+}
+
+// quote shows the first characters of an output on one line.
+func quote(s string) string {
+	if r := []rune(s); len(r) > maxText {
+		return fmt.Sprintf("%q… (%d characters)", string(r[:maxText]), len(r))
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// difference says where two texts first differ, by line and column in
+// characters, and what is there.
+func difference(want, got string) string {
+	w, g := []rune(want), []rune(got)
+	i, line, column := 0, 1, 1
+	for i < len(w) && i < len(g) && w[i] == g[i] {
+		column++
+		if w[i] == '\n' {
+			line, column = line+1, 1
+		}
+		i++
+	}
+	return fmt.Sprintf("differs at line %d, column %d: expected %s, observed %s",
+		line, column, excerpt(w[i:]), excerpt(g[i:]))
+}
+
+func excerpt(r []rune) string {
+	const most = 30
+	switch {
+	case len(r) == 0:
+		return "its end"
+	case len(r) > most:
+		return fmt.Sprintf("%q…", string(r[:most]))
+	}
+	return fmt.Sprintf("%q", string(r))
+}
