@@ -34,7 +34,7 @@ func exitMeans(code int) string {
 	case code == 127:
 		return ", which a shell gives for a command that it can't find"
 	case code > 128 && code <= 128+64:
-		return fmt.Sprintf(", which a shell gives for one ended by signal %d (%s)", code-128, syscall.Signal(code-128))
+		return fmt.Sprintf(", which means signal %d (%s)", code-128, syscall.Signal(code-128))
 	}
 	return ""
 }
@@ -48,7 +48,7 @@ func (e *evidence) complaint() string {
 	lines := strings.FieldsFunc(e.Stderr, func(r rune) bool { return r == '\n' || r == '\r' })
 	for i := len(lines) - 1; i >= 0; i-- {
 		if s := strings.TrimSpace(lines[i]); s != "" {
-			return `Its last words: "` + inline(s, 160) + `".`
+			return `The last line of its stderr: "` + inline(s, 160) + `".`
 		}
 	}
 	return ""

@@ -20,7 +20,7 @@ func (e *evidence) connected() string {
 	if e.halfOpen() {
 		return paragraph(e.lostBefore(), e.halfOpenStory(after))
 	}
-	head := fmt.Sprintf("The connection to %s stood after %s.", e.target, short(after))
+	head := fmt.Sprintf("The connection to %s was established after %s.", e.target, short(after))
 	return paragraph(head, e.lostBefore(), e.legs(after), e.accepted())
 }
 
@@ -69,7 +69,7 @@ func (e *evidence) lostBefore() string {
 	case synAcks != "":
 		syns += ", and "
 	}
-	return fmt.Sprintf("%s; the %s that got through left %s after the first SYN.",
+	return fmt.Sprintf("%s; the %s that got through left %s after the first SYN did.",
 		capital(syns+synAcks), what, short(at.Sub(e.syns[0].SentAt())))
 }
 
@@ -104,13 +104,21 @@ func (e *evidence) legs(total time.Duration) string {
 	out := h.received.Sub(h.syn.SentAt())
 	host := h.synAck.SentAt().Sub(h.received)
 	back := h.back.Sub(h.synAck.SentAt())
-	text := fmt.Sprintf("The SYN took %s to %s%s, %s answered within %s, and the SYN-ACK took %s back%s.",
-		short(out), e.server, e.hops(h.syn), e.server, short(host), short(back), e.hops(h.synAck))
+	text := fmt.Sprintf("The SYN took %s to reach %s%s, %s answered %s, and the SYN-ACK took %s back%s.",
+		short(out), e.server, e.hops(h.syn), e.server, within(host), short(back), e.hops(h.synAck))
 	rest := total - h.back.Sub(e.syns[0].SentAt())
 	if rest >= 2*time.Millisecond {
 		text += fmt.Sprintf(" The remaining %s passed in %s itself, before the SYN left or after the SYN-ACK came.", short(rest), e.client)
 	}
 	return text
+}
+
+// within is "within 0.1ms", or "at once" for less than the report shows.
+func within(d time.Duration) string {
+	if d < 10*time.Microsecond {
+		return "at once"
+	}
+	return "within " + short(d)
 }
 
 // hop is one link that a packet crossed.
@@ -186,18 +194,15 @@ func (e *evidence) halfOpenStory(after time.Duration) string {
 	}
 	what := "its final ACK was " + endingOf(drop).passive()
 	if _, n, _ := worst(acks); n > 1 && n == len(acks) {
-		what = fmt.Sprintf("all %d of its ACKs were %s", n, endingOf(drop).passive())
+		what = allOf(n, "ACK") + " were " + endingOf(drop).passive()
 	}
-	text := fmt.Sprintf("For %s the connection to %s stood after %s, but %s never became ESTABLISHED: %s.",
+	text := fmt.Sprintf("For %s the connection to %s was established after %s, but %s never became ESTABLISHED: %s.",
 		e.client, e.target, short(after), e.server, what)
 	if entered(e.ServerStates, observe.SynReceived) {
-		text += " Its side stays in SYN-RECEIVED and sends the SYN-ACK again"
-		if n := len(e.synAcks); n > 1 {
-			text += fmt.Sprintf(" (it left %s)", times(n))
-		}
-		text += "; the next segment with data or a FIN that reaches it completes the handshake."
+		text += fmt.Sprintf(" There it stays in SYN-RECEIVED, and the SYN-ACK is sent again (it left %s so far); any later segment of %s that arrives completes the handshake.",
+			times(len(e.synAcks)), e.client)
 	}
-	return text + " An application sees an open connection on which nothing comes until it writes."
+	return text + " An application sees an open connection; if it waits for the server to speak first, it waits in vain until then."
 }
 
 // configured is the delay of a link in one direction as the step's path has it.

@@ -18,8 +18,11 @@ var telling = []string{"outcome", "error", "status", "exit", "connect_time", "ac
 // came otherwise. It is empty for a step that passed.
 func (e *evidence) difference() string {
 	c := e.failed()
-	if c == nil {
+	switch {
+	case c == nil && e.verdict.OK:
 		return ""
+	case c == nil:
+		return "Without an expectation of its own the step had to succeed."
 	}
 	expected := inline(c.Expected, maxField)
 	if c.Tolerance != "" {
@@ -27,7 +30,7 @@ func (e *evidence) difference() string {
 	}
 	switch c.Key {
 	case "outcome", "error":
-		return "Expected " + expected + e.reasonFor(c) + "."
+		return fmt.Sprintf("Expected %s, got %s%s.", expected, inline(c.Observed, maxField), e.reasonFor(c))
 	}
 	return fmt.Sprintf("Expected %s %s, observed %s%s.", inline(c.Key, maxField), expected, inline(c.Observed, maxField), e.reasonFor(c))
 }
@@ -59,18 +62,28 @@ func (e *evidence) reasonFor(c *verdict.Check) string {
 		if reason = e.cause(); reason == "" {
 			reason = e.delayReason()
 		}
-	case "outcome", "error", "status":
+	case "outcome", "error":
 		reason = e.outcomeReason()
 	default:
 		reason = e.cause()
 	}
-	if reason == "" && c.Note != "" {
-		reason = strings.TrimSuffix(inline(c.Note, maxField), ".")
+	if reason == "" {
+		reason = noteReason(c.Note)
 	}
 	if reason == "" {
 		return ""
 	}
 	return ": " + reason
+}
+
+// noteReason is what a check's note says beyond what was expected and observed.
+func noteReason(note string) string {
+	note = strings.TrimSuffix(inline(note, maxField), ".")
+	if !strings.HasPrefix(note, "expected ") {
+		return note
+	}
+	_, reason, _ := strings.Cut(note, ": ")
+	return reason
 }
 
 // outcomeReason explains an unexpected outcome in a clause.
@@ -83,7 +96,6 @@ func (e *evidence) outcomeReason() string {
 		if e.ruleAt(func(string) bool { return true }) == nil {
 			return "nothing stopped it, and no rule that drops or rejects matched any packet"
 		}
-		return "it got through"
 	case agents.Refused:
 		if a, ok := e.answered(); ok && a.node == e.Target && !a.icmp {
 			return "nothing listens on " + e.target
@@ -92,9 +104,6 @@ func (e *evidence) outcomeReason() string {
 		if len(e.syns) == 0 {
 			return e.client + " has no usable route to that address"
 		}
-	}
-	if e.Outcome != "" {
-		return "the outcome was " + string(e.Outcome)
 	}
 	return ""
 }
@@ -108,7 +117,7 @@ func (e *evidence) cause() string {
 	for _, group := range []struct {
 		js   []*observe.Journey
 		noun string
-	}{{e.syns, "SYN"}, {e.synAcks, "SYN-ACK"}, {e.sent, "data segment"}, {e.answers, "segment of the answer"}} {
+	}{{e.syns, "SYN"}, {e.synAcks, "SYN-ACK"}, {e.sent, "data segment"}, {e.answers, "segment of the answer"}, {e.resetsBack, "RST"}, {e.errors, "ICMP error"}} {
 		d, n, ok := worst(group.js)
 		if !ok || d.Cause == observe.Unknown || d.Cause == "" {
 			continue

@@ -149,7 +149,7 @@ func account(js []*observe.Journey, noun, toward, to string) string {
 	for i, f := range fates {
 		parts[i] = strconv.Itoa(f.n) + " " + f.predicate(to)
 	}
-	return fmt.Sprintf("Of %d %ss%s %s", len(js), noun, toward, list(parts))
+	return fmt.Sprintf("Of the %d %ss%s, %s", len(js), noun, toward, list(parts))
 }
 
 // allOf is "the SYN", "both SYNs", "all 3 SYNs".

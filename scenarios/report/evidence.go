@@ -25,10 +25,10 @@ type evidence struct {
 	// In order of sending: from the client
 	syns, acks, sent []*observe.Journey
 	// and from the server's address, whoever sent them.
-	synAcks, answers []*observe.Journey
-	// resets and fins are of both directions; those back only from the server's
-	// address.
+	synAcks, answers     []*observe.Journey
 	resetsBack, finsBack []*observe.Journey
+	// resetsThere are the client's own.
+	resetsThere []*observe.Journey
 	// errors are the ICMP errors.
 	errors []*observe.Journey
 }
@@ -62,7 +62,9 @@ func (e *evidence) addThere(j *observe.Journey) {
 	switch {
 	case t.Flags&topo.SYN != 0:
 		e.syns = append(e.syns, j)
-	case t.Flags&topo.RST == 0:
+	case t.Flags&topo.RST != 0:
+		e.resetsThere = append(e.resetsThere, j)
+	default:
 		e.acks = append(e.acks, j)
 	}
 	if t.Payload > 0 {
@@ -131,6 +133,9 @@ func (e *evidence) aim() *spec.Target {
 // senders sent them: by the client's own end, else by the first SYN.
 func (e *evidence) direction() func(*observe.Journey) bool {
 	local := e.Local
+	if local.Port() == 0 || local.Addr().IsUnspecified() {
+		local = netip.AddrPort{}
+	}
 	for i := 0; !local.IsValid() && i < len(e.Journeys); i++ {
 		j := &e.Journeys[i]
 		if len(j.Sightings) > 0 && isFlags(j, topo.SYN) {

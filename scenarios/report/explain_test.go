@@ -107,6 +107,9 @@ func silentCases() []storyCase {
 		{name: "SYNs at a full accept queue", world: silent().syns(at("server", observe.ByFullQueue), when...)},
 		{name: "nothing known", world: nobody.syns(at("", observe.Unknown), when...)},
 		{name: "SYNs reached a silent server", world: silent().syns(arrives, when...)},
+		{name: "a RST that was lost on the way back", world: silent().syns(arrives, when...).
+			sends(50*ms, "server", reply(topo.RST|topo.ACK, 0), byRule("fw", "no-rst", "")), checks: bad("outcome", "refused", "timed-out")},
+		{name: "SYNs into the server's own firewall, seen by its counter", world: silent().syns(arrives, when...).rule("server", "hide", topo.DropPacket, 3)},
 		{name: "SYNs with different fates", world: silent().syns(onTheLink("client", "fw", netem.Lost), 0).syns(byRule("fw", "block-web", ""), 1020*ms, 3070*ms)},
 		{name: "the step's own timeout", world: own.syns(byRule("fw", "block-web", ""), 0, 1020*ms)},
 		{name: "dropped by the client's own firewall", world: silent().rule("client", "no-out", topo.DropPacket, 3)},
@@ -161,8 +164,6 @@ func streamCases() []storyCase {
 	closed := exchangeWorld(agents.Closed, "", 101*ms)
 	mute := exchangeWorld(agents.TimedOut, "", 3*time.Second)
 	mute.obs.Deadline = true
-	fin := newWorld("", "", 100*time.Microsecond).kind(verdict.Close, &spec.Step{Close: &spec.Close{Connection: "app"}})
-	hard := newWorld("", "", 100*time.Microsecond).kind(verdict.Close, &spec.Step{Close: &spec.Close{Connection: "app", Reset: true}})
 	return []storyCase{
 		{name: "answered", world: answered.sends(0, "client", data(), arrives).sends(50*ms, "server", reply(topo.ACK|topo.PSH, 12), arrives)},
 		{name: "answered after a loss", world: resent.sends(0, "client", data(), onTheLink("fw", "server", netem.Lost)).sends(300*ms, "client", data(), arrives).
@@ -175,14 +176,19 @@ func streamCases() []storyCase {
 		{name: "reset by a firewall", world: exchangeWorld(agents.Reset, "ECONNRESET", 41*ms).sends(0, "client", data(), byRule("fw", "cut", "tcp-reset")).
 			sends(20*ms, "fw", reply(topo.RST, 0), arrives)},
 		{name: "closed before the answer", world: closed.sends(0, "client", data(), arrives).sends(50*ms, "server", reply(topo.FIN|topo.ACK, 0), arrives)},
-		{name: "closed with FIN", world: fin.sends(0, "client", tcp(topo.FIN|topo.ACK, 0), arrives).sends(50*ms, "server", reply(topo.FIN|topo.ACK, 0), arrives)},
-		{name: "closed, the FIN lost", world: fin2().sends(0, "client", tcp(topo.FIN|topo.ACK, 0), byRule("fw", "no-fin", ""))},
-		{name: "closed with RST", world: hard},
+		{name: "closed with FIN", world: fin().sends(0, "client", tcp(topo.FIN|topo.ACK, 0), arrives).sends(50*ms, "server", reply(topo.FIN|topo.ACK, 0), arrives)},
+		{name: "closed, the FIN lost", world: fin().sends(0, "client", tcp(topo.FIN|topo.ACK, 0), byRule("fw", "no-fin", ""))},
+		{name: "closed with RST", world: hard()},
+		{name: "closed, the RST lost", world: hard().sends(0, "client", tcp(topo.RST, 0), byRule("fw", "no-rst", ""))},
 	}
 }
 
-func fin2() *world {
+func fin() *world {
 	return newWorld("", "", 100*time.Microsecond).kind(verdict.Close, &spec.Step{Close: &spec.Close{Connection: "app"}})
+}
+
+func hard() *world {
+	return newWorld("", "", 100*time.Microsecond).kind(verdict.Close, &spec.Step{Close: &spec.Close{Connection: "app", Reset: true}})
 }
 
 func requestWorld(o agents.Outcome, errno string, elapsed time.Duration) *world {
@@ -196,6 +202,8 @@ func requestCases() []storyCase {
 	ok.obs.Status, ok.obs.TLSTime, ok.obs.FirstByteTime = 200, &tlsAt, &firstAt
 	missing := requestWorld(agents.Connected, "", 301*ms)
 	missing.obs.Status = 404
+	broken := requestWorld(agents.Closed, "", 301*ms)
+	broken.obs.Status, broken.obs.Detail = 200, "unexpected EOF"
 	cert := requestWorld(agents.Failed, "", 201*ms)
 	cert.obs.Detail = "x509: certificate is valid for other, not server"
 	slow := requestWorld(agents.TimedOut, "", 30*time.Second)
@@ -206,6 +214,7 @@ func requestCases() []storyCase {
 	refused.obs.ConnectTime = nil
 	return []storyCase{
 		{name: "https", world: ok.handshake(0)},
+		{name: "an answer that broke off", world: broken},
 		{name: "404", world: missing, checks: bad("status", "200", "404")},
 		{name: "a certificate for another name", world: cert},
 		{name: "no answer to the request", world: slow},
@@ -220,7 +229,7 @@ func commandCases() []storyCase {
 		w.obs.Exit, w.obs.Stderr = exit, stderr
 		return w
 	}
-	killed := run(-1, "")
+	killed := run(137, "")
 	killed.obs.Deadline = true
 	wait := newWorld("", "", 8*time.Second).kind(verdict.Wait, &spec.Step{Wait: &spec.Wait{}})
 	set := newWorld("", "", ms).kind(verdict.Set, &spec.Step{Set: &spec.Set{Text: "link client – server: delay 60ms"}})

@@ -15,7 +15,7 @@ func (t *text) step(i int) {
 	if o == nil {
 		return
 	}
-	t.compact(titleOf(o), s.Verdict.OK, itemsOf(o, s.Verdict))
+	t.compact(t.legible(titleOf(o)), s.Verdict.OK, itemsOf(o, s.Verdict))
 	for _, c := range s.Verdict.Checks {
 		if !c.OK {
 			t.failed(c)
@@ -38,7 +38,7 @@ func titleOf(o *verdict.Observation) string {
 func (t *text) compact(title string, ok bool, items []string) {
 	line := "  " + t.mark(ok) + " " + title
 	at := width(line) + 3
-	if at > t.width()*3/5 {
+	if at > t.width()/2 {
 		at = 8
 		t.line(line)
 		line = strings.Repeat(" ", at)
@@ -47,7 +47,7 @@ func (t *text) compact(title string, ok bool, items []string) {
 	}
 	empty := true
 	for _, item := range items {
-		for _, part := range fit(item, t.width()-at) {
+		for _, part := range fit(t.legible(item), t.width()-at) {
 			if !empty && width(line)+2+width(part) > t.width() {
 				t.line(line)
 				line, empty = strings.Repeat(" ", at), true
@@ -84,7 +84,7 @@ func itemsOf(o *verdict.Observation, v verdict.Verdict) []string {
 		items = append(items, resultOf(o)...)
 	}
 	for _, c := range v.Checks {
-		if c.OK {
+		if c.OK && c.Expected != "done" {
 			items = append(items, passed(c))
 		}
 	}
@@ -112,8 +112,12 @@ func resultOf(o *verdict.Observation) []string {
 func passed(c verdict.Check) string {
 	observed, expected := inline(c.Observed, maxField), expectation(c)
 	head := inline(c.Key, maxField) + " " + observed
-	if c.Key == "outcome" {
+	switch {
+	case c.Key != "outcome":
+	case c.Note == "":
 		head = observed
+	default:
+		head = observed + " (" + inline(c.Note, maxField) + ")"
 	}
 	if expected == "" || expected == observed {
 		return head
@@ -131,11 +135,16 @@ func expectation(c verdict.Check) string {
 
 // failed writes a check that failed, on a line of its own.
 func (t *text) failed(c verdict.Check) {
-	head := fmt.Sprintf("      %s %s: expected %s, observed %s", t.mark(false), inline(c.Key, maxField), expectation(c), inline(c.Observed, maxField))
-	if c.Note != "" {
-		head += "; " + inline(c.Note, maxField)
+	note := inline(c.Note, maxField)
+	if !strings.HasPrefix(note, "expected ") {
+		what := fmt.Sprintf("expected %s, observed %s", expectation(c), inline(c.Observed, maxField))
+		if note != "" {
+			what += ": "
+		}
+		note = what + note
 	}
-	for i, l := range wrap(head, t.width()-8) {
+	head := t.mark(false) + " " + inline(c.Key, maxField) + ": " + note
+	for i, l := range t.wrap(head, t.width()-8) {
 		if i == 0 {
 			t.line("      " + l)
 		} else {

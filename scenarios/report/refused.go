@@ -24,10 +24,10 @@ func (e *evidence) answered() (answer, bool) {
 	var a answer
 	switch {
 	case len(e.errors) > 0:
-		j := e.errors[0]
+		j := arrivedFirst(e.errors)
 		a = answer{node: e.places.origin(j), what: icmpName(j.Packet()), icmp: true}
 	case len(e.resetsBack) > 0:
-		a = answer{node: e.places.origin(e.resetsBack[0]), what: "a RST"}
+		a = answer{node: e.places.origin(arrivedFirst(e.resetsBack)), what: "a RST"}
 	}
 	if d, ok := e.deathOfSYN(a.node); ok {
 		a.drop, a.known = d, true
@@ -39,6 +39,14 @@ func (e *evidence) answered() (answer, bool) {
 		}
 	}
 	return a, a.what != ""
+}
+
+// arrivedFirst is the first packet that arrived, or the first if none did.
+func arrivedFirst(js []*observe.Journey) *observe.Journey {
+	if in := delivered(js); len(in) > 0 {
+		return in[0]
+	}
+	return js[0]
 }
 
 // deathOfSYN is how the SYNs ended at a node; an empty name means any node.

@@ -29,6 +29,9 @@ func (e *evidence) responded() string {
 		status = fmt.Sprint(e.Status)
 	}
 	text := fmt.Sprintf("%s answered with %s.", e.target, status)
+	if e.Outcome != agents.Connected && e.Outcome != "" {
+		text = fmt.Sprintf("%s answered with %s, but the answer broke off after %s%s.", e.target, status, short(e.Elapsed), e.detail())
+	}
 	var stages []string
 	for _, s := range []struct {
 		what string
@@ -52,7 +55,11 @@ func (e *evidence) inRTTs() string {
 		return ""
 	}
 	n := float64(*e.FirstByteTime) / float64(rtt)
-	return fmt.Sprintf(", %s times the RTT of %s", decimal(n, 1), short(rtt))
+	unit := "RTTs"
+	if decimal(n, 1) == "1" {
+		unit = "RTT"
+	}
+	return fmt.Sprintf(", which is %s %s of %s", decimal(n, 1), unit, short(rtt))
 }
 
 func (e *evidence) statusMeans() string {

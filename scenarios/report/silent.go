@@ -2,7 +2,7 @@ package report
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"testbed/observe"
@@ -22,16 +22,40 @@ func (e *evidence) silence() string {
 	case len(e.synAcks) > 0:
 		return e.answersLost()
 	case e.unexplained():
-		return fmt.Sprintf("%s %s left %s and nothing came back; where %s ended was not seen%s.",
-			capital(allOf(len(e.syns), "SYN")), toward, e.client, itThey(len(e.syns)), e.lastSeen())
+		return paragraph(fmt.Sprintf("%s %s left %s and nothing came back; where %s ended is not known%s.",
+			capital(allOf(len(e.syns), "SYN")), toward, e.client, itThey(len(e.syns)), e.lastSeen()), e.suspect())
 	}
-	text := account(e.syns, "SYN", toward, e.server) + "."
+	text := account(e.syns, "SYN", toward, e.server)
+	if lost := e.answerLost(); lost != "" {
+		return text + "; " + lost + "."
+	}
 	if len(delivered(e.syns)) == len(e.syns) {
-		text = strings.TrimSuffix(text, ".") + fmt.Sprintf(", but %s did not answer.", e.server)
-	} else if d, _, ok := worst(e.syns); ok && d.Answer == "" && len(e.errors)+len(e.resetsBack) == 0 {
-		text = strings.TrimSuffix(text, ".") + "; no answer came back."
+		return paragraph(text+fmt.Sprintf(", but %s did not answer.", e.server), e.suspect())
 	}
-	return text
+	return text + "."
+}
+
+// answerLost tells of a RST or an ICMP error that did not reach the client.
+func (e *evidence) answerLost() string {
+	a, ok := e.answered()
+	d, n, died := worst(append(slices.Clone(e.errors), e.resetsBack...))
+	if !ok || !died {
+		return ""
+	}
+	node := a.node
+	if node == "" {
+		node = "a node on the path"
+	}
+	return fmt.Sprintf("%s answered with %s, but that %s", node, a.what, fate{n: min(n, 1), drop: d}.predicate(""))
+}
+
+// suspect names the rule that may have swallowed what nobody saw die.
+func (e *evidence) suspect() string {
+	r := e.ruleAt(func(string) bool { return true })
+	if r == nil {
+		return ""
+	}
+	return fmt.Sprintf("Meanwhile rule %s at %s discarded %s.", inline(r.Rule, maxField), inline(r.Node, maxField), count(int(r.Packets), "packet"))
 }
 
 func itThey(n int) string {
@@ -59,9 +83,9 @@ func (e *evidence) lastSeen() string {
 	case at == "" || s.Sent && at == e.From:
 		return ""
 	case s.Sent:
-		return fmt.Sprintf(" (last when %s sent the first one on)", at)
+		return fmt.Sprintf(" (%s sent the first one on)", at)
 	}
-	return fmt.Sprintf(" (last when the first one reached %s)", at)
+	return fmt.Sprintf(" (the first one reached %s)", at)
 }
 
 // noSYN is an attempt of which no packet left the client.
@@ -96,13 +120,13 @@ func (e *evidence) answersLost() string {
 func (e *evidence) schedule() string {
 	gaveUp := fmt.Sprintf("the kernel gave up after %s with %s", short(e.Elapsed), errnoOf(e.Observation))
 	if e.Deadline {
-		gaveUp = fmt.Sprintf("the step's own timeout ended the attempt after %s, before the kernel would have given up", short(e.Elapsed))
+		gaveUp = fmt.Sprintf("the step's own timeout ended the attempt after %s, before the kernel gave up", short(e.Elapsed))
 	}
 	switch n := len(e.syns); {
 	case n == 0:
 		return capital(gaveUp) + "."
 	case n == 1:
-		return "It was not sent again: " + gaveUp + "."
+		return "It left only once: " + gaveUp + "."
 	case n > 12:
 		return fmt.Sprintf("They left between 0s and %s; %s.", short(e.since(e.syns[n-1].SentAt())), gaveUp)
 	}
@@ -122,6 +146,8 @@ func (e *evidence) silenceMeans() string {
 	switch {
 	case len(e.synAcks) > 0:
 		return fmt.Sprintf("To %s this looks like a host that never answers, while %s waits in SYN-RECEIVED: the port is open, the way back is not.", e.client, e.server)
+	case e.answerLost() != "":
+		return fmt.Sprintf("To %s this looks like no answer at all: filtered, or the host is down.", e.client)
 	case len(e.syns) > 0 && len(delivered(e.syns)) == len(e.syns):
 		return "A host whose own firewall is silent, or whose accept queue is full, looks like this."
 	case died && d.Cause == observe.ByRule:

@@ -26,7 +26,7 @@ func (t *text) story(i int) {
 		t.output("stderr", o.Stderr)
 	}
 	for _, l := range sources(o) {
-		for j, part := range wrap(l, t.width()-len(storyIndent)-2) {
+		for j, part := range t.wrap(l, t.width()-len(storyIndent)-2) {
 			if j > 0 {
 				part = "  " + part
 			}
@@ -49,7 +49,7 @@ func (t *text) output(name, s string) {
 		lines = lines[n:]
 	}
 	for _, l := range lines {
-		t.line(storyIndent + t.dim("│ ") + cut(strings.ReplaceAll(l, "\t", "    "), t.width()-len(storyIndent)-2))
+		t.line(storyIndent + t.dim("│ ") + cut(t.legible(strings.ReplaceAll(l, "\t", "    ")), t.width()-len(storyIndent)-2))
 	}
 	t.space()
 }
@@ -60,6 +60,9 @@ func sources(o *verdict.Observation) []string {
 	var out []string
 	if from := stateSources(o); from != "" {
 		out = append(out, from)
+	}
+	if o.AcceptTime != nil && o.AcceptSource != o.StateSource {
+		out = append(out, "Accept time: "+strings.Trim(sourceName(o.AcceptSource), "()")+".")
 	}
 	if rules := ruleCounts(o.Rules); rules != "" {
 		out = append(out, rules)

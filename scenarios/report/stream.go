@@ -53,11 +53,11 @@ func (e *evidence) resent() string {
 	case there+back == 0:
 		return ""
 	case back == 0:
-		return fmt.Sprintf("On the way %s sent data again %s%s.", e.client, times(there), e.dataLoss(e.sent))
+		return fmt.Sprintf("%s had to send data again, %s%s.", e.client, times(there), e.dataLoss(e.sent))
 	case there == 0:
-		return fmt.Sprintf("On the way %s sent data again %s%s.", e.server, times(back), e.dataLoss(e.answers))
+		return fmt.Sprintf("%s had to send data again, %s%s.", e.server, times(back), e.dataLoss(e.answers))
 	}
-	return fmt.Sprintf("On the way %s sent data again %s and %s %s.", e.client, times(there), e.server, times(back))
+	return fmt.Sprintf("%s had to send data again, %s, and so had %s, %s.", e.client, times(there), e.server, times(back))
 }
 
 func (e *evidence) dataLoss(js []*observe.Journey) string {
@@ -149,7 +149,11 @@ func (e *evidence) untold() string {
 	if len(e.errors)+len(e.resetsBack)+len(e.finsBack) > 0 {
 		return ""
 	}
-	return fmt.Sprintf("Nothing told %s that anything is wrong: its connection is still ESTABLISHED, and an application without a timeout of its own hangs, for about 15 minutes with Linux's defaults.", e.client)
+	hangs := "hangs for as long as the server stays silent"
+	if len(e.sent) > 0 && len(delivered(e.sent)) == 0 {
+		hangs = "hangs until the kernel gives up, about 15 minutes with Linux's defaults (tcp_retries2)"
+	}
+	return fmt.Sprintf("Nothing told %s that anything is wrong: its connection is still ESTABLISHED, and an application without a timeout of its own %s.", e.client, hangs)
 }
 
 // reset tells who ended a connection with RST.
@@ -199,12 +203,15 @@ func (e *evidence) closedEarly() string {
 		got = "after " + quote(e.Answer)
 	}
 	return paragraph(fmt.Sprintf("%s closed the connection with a FIN after %s, %s.", e.target, short(e.Elapsed), got),
-		"A program reads end-of-file there; curl says \"Empty reply from server\" if nothing came before it.")
+		"A program reads end-of-file.")
 }
 
 // close tells how a kept connection was ended.
 func (e *evidence) close() string {
 	if e.step != nil && e.step.Close != nil && e.step.Close.Reset {
+		if d, n, ok := worst(e.resetsThere); ok && n == len(e.resetsThere) {
+			return fmt.Sprintf("%s reset the connection; %s, so that %s still holds it.", e.client, fate{n: n, drop: d}.named("RST"), e.server)
+		}
 		return fmt.Sprintf("%s reset the connection: a RST tells %s to forget it at once.", e.client, e.server)
 	}
 	text := fmt.Sprintf("%s closed its side of the connection with a FIN", e.client)

@@ -69,11 +69,7 @@ func Text(w io.Writer, r *verdict.Result, o Options) error {
 		t.step(i)
 	}
 	t.problem()
-	out := t.String()
-	if o.ASCII {
-		out = toASCII(out)
-	}
-	_, err := io.WriteString(w, out)
+	_, err := w.Write(t.Bytes())
 	return err
 }
 
@@ -87,9 +83,31 @@ type text struct {
 	gap bool
 }
 
+// legible is a text in the characters that the options allow.
+func (t *text) legible(s string) string {
+	if t.ASCII {
+		return toASCII(s)
+	}
+	return s
+}
+
+// mark is the palette's in the characters that the options allow.
+func (t *text) mark(ok bool) string {
+	if !t.ASCII {
+		return t.palette.mark(ok)
+	}
+	if ok {
+		return t.good("ok")
+	}
+	return t.bad("FAIL")
+}
+
+// wrap breaks a text into legible lines.
+func (t *text) wrap(s string, limit int) []string { return wrap(t.legible(s), limit) }
+
 // line writes one line; trailing space is cut.
 func (t *text) line(s string) {
-	t.WriteString(strings.TrimRight(s, " ") + "\n")
+	t.WriteString(strings.TrimRight(t.legible(s), " ") + "\n")
 	t.gap = s == ""
 }
 
@@ -102,7 +120,7 @@ func (t *text) space() {
 
 // indented writes a text wrapped, behind an indent.
 func (t *text) indented(indent, s string) {
-	for _, l := range wrap(s, t.width()-width(indent)) {
+	for _, l := range t.wrap(s, t.width()-width(indent)) {
 		t.line(indent + l)
 	}
 }
@@ -130,7 +148,7 @@ func (t *text) problem() {
 		if i == 0 {
 			head = "  " + t.bad("!") + " "
 		}
-		for j, part := range wrap(l, t.width()-4) {
+		for j, part := range t.wrap(l, t.width()-4) {
 			if j > 0 {
 				head = "    "
 			}

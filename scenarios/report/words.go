@@ -4,27 +4,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"testbed/scenarios/verdict"
 )
 
-// short writes a duration with a precision that fits its size: 0.08ms,
-// 200.4ms, 7.13s, 131.2s.
-func short(d time.Duration) string {
-	if d < 0 {
-		return "-" + short(-d)
-	}
-	switch {
-	case d == 0:
-		return "0s"
-	case d < time.Millisecond:
-		return decimal(float64(d)/1e6, 2) + "ms"
-	case d < time.Second:
-		return decimal(float64(d)/1e6, 1) + "ms"
-	case d < 10*time.Second:
-		return decimal(float64(d)/1e9, 2) + "s"
-	default:
-		return decimal(float64(d)/1e9, 1) + "s"
-	}
-}
+// short writes a duration as the checks have it: 60µs, 200.4ms, 7.132s.
+func short(d time.Duration) string { return verdict.FormatDuration(d) }
 
 // decimal writes a number with at most so many decimals and no trailing zeros.
 func decimal(f float64, decimals int) string {
@@ -65,27 +50,6 @@ func list(items []string) string {
 	}
 	last := len(items) - 1
 	return strings.Join(items[:last], ", ") + " and " + items[last]
-}
-
-var ordinals = [...]string{"", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"}
-
-// ordinal is "first" … "tenth", then "11th".
-func ordinal(n int) string {
-	if n > 0 && n < len(ordinals) {
-		return ordinals[n]
-	}
-	suffix := "th"
-	if n%100/10 != 1 {
-		switch n % 10 {
-		case 1:
-			suffix = "st"
-		case 2:
-			suffix = "nd"
-		case 3:
-			suffix = "rd"
-		}
-	}
-	return strconv.Itoa(n) + suffix
 }
 
 // capital begins a sentence.
