@@ -35,6 +35,10 @@ const (
 	TooBig   Cause = "mtu"
 	LinkDown Cause = "link-down"
 	Overflow Cause = "queue-full"
+	// Refused is a frame that the kernel would not hand over or take back.
+	Refused Cause = "refused"
+	// Closed is a frame that was on its way when the medium closed.
+	Closed Cause = "closed"
 )
 
 // Side names one of the two ends of a link: 0 is the end at Link.Ends[0].

@@ -1,0 +1,157 @@
+package conformance
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"testbed/netem"
+	"testbed/topo/netns"
+)
+
+// Network is two nodes and the ether between them: node 0 and node 1 have a veth
+// end each, whose peers are in the ether, where a medium has to join them.
+// Neighbours are static and nothing but the tests' own traffic crosses.
+type Network struct {
+	Ether *netns.NS
+	Nodes [2]*netns.NS
+	// Addresses are those of the nodes, in one subnet.
+	Addresses [2]netip.Addr
+	ends      [2]netem.End
+}
+
+// Interface is the name of each node's interface.
+const Interface = "link0"
+
+// IPv4 and IPv6 are the addresses that NewNetwork can give.
+var (
+	IPv4 = [2]netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")}
+	IPv6 = [2]netip.Addr{netip.MustParseAddr("fd00::1"), netip.MustParseAddr("fd00::2")}
+)
+
+// NewNetwork builds a network that lasts as long as the test.
+func NewNetwork(tb testing.TB, addresses [2]netip.Addr) *Network {
+	tb.Helper()
+	n := &Network{Addresses: addresses}
+	n.Ether = namespace(tb, false)
+	for i := range n.Nodes {
+		n.Nodes[i] = namespace(tb, addresses[i].Is6())
+		if err := n.join(i); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return n
+}
+
+// Link is what a medium has to carry.
+func (n *Network) Link(id int, toward [2]netem.Impairment) netem.Link {
+	return netem.Link{ID: id, Ends: n.ends, Toward: toward}
+}
+
+// namespace makes a namespace whose interfaces send nothing by themselves.
+func namespace(tb testing.TB, ipv6 bool) *netns.NS {
+	tb.Helper()
+	ns, err := netns.New()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { ns.Close() })
+	settings := map[string]string{"disable_ipv6": "1"}
+	if ipv6 {
+		settings = map[string]string{"addr_gen_mode": "1", "accept_dad": "0", "router_solicitations": "0"}
+	}
+	err = ns.Do(func() error {
+		for name, value := range settings {
+			if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/"+name, []byte(value), 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return ns
+}
+
+func mac(i int) net.HardwareAddr { return net.HardwareAddr{2, 0, 0, 0, 0, byte(i + 1)} }
+
+// join makes node i's veth pair.
+func (n *Network) join(i int) error {
+	inner := fmt.Sprintf("inner%d", i)
+	err := n.Nodes[i].Do(func() error {
+		h, err := netlink.NewHandle()
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		v := &netlink.Veth{
+			LinkAttrs: netlink.LinkAttrs{Name: Interface, HardwareAddr: mac(i), Flags: net.FlagUp},
+			PeerName:  inner, PeerNamespace: netlink.NsFd(n.Ether.FD()),
+		}
+		if err := h.LinkAdd(v); err != nil {
+			return fmt.Errorf("add veth of node %d: %w", i, err)
+		}
+		return n.configure(h, i)
+	})
+	if err != nil {
+		return err
+	}
+	return n.Ether.Do(func() error {
+		h, err := netlink.NewHandle()
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		l, err := h.LinkByName(inner)
+		if err != nil {
+			return err
+		}
+		n.ends[i] = netem.End{Interface: inner, Index: l.Attrs().Index, Node: fmt.Sprintf("node%d", i)}
+		return h.LinkSetUp(l)
+	})
+}
+
+// configure gives node i its address and its neighbour's.
+func (n *Network) configure(h *netlink.Handle, i int) error {
+	l, err := h.LinkByName(Interface)
+	if err != nil {
+		return err
+	}
+	if err := h.LinkSetUp(l); err != nil {
+		return err
+	}
+	own, other := n.Addresses[i], n.Addresses[1-i]
+	bits := own.BitLen()
+	a := &netlink.Addr{IPNet: &net.IPNet{IP: own.AsSlice(), Mask: net.CIDRMask(bits-2, bits)}}
+	if err := h.AddrAdd(l, a); err != nil {
+		return fmt.Errorf("add address %s: %w", own, err)
+	}
+	return h.NeighSet(&netlink.Neigh{
+		LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT,
+		IP: other.AsSlice(), HardwareAddr: mac(1 - i),
+	})
+}
+
+// SetUp sets node i's interface up or down.
+func (n *Network) SetUp(i int, up bool) error {
+	return n.Nodes[i].Do(func() error {
+		h, err := netlink.NewHandle()
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		l, err := h.LinkByName(Interface)
+		if err != nil {
+			return err
+		}
+		if up {
+			return h.LinkSetUp(l)
+		}
+		return h.LinkSetDown(l)
+	})
+}

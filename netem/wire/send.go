@@ -1,0 +1,93 @@
+package wire
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"testbed/netem"
+)
+
+const (
+	// flushBytes bounds what one flush sends, for the sake of other directions.
+	flushBytes = 256 << 10
+	// retryAfter is when to try again after the kernel took no frame, and
+	// patience how long it may go on like that before frames are dropped.
+	retryAfter = int64(50 * time.Microsecond)
+	patience   = int64(20 * time.Millisecond)
+)
+
+// flush sends some of what is due in a direction. Afterwards the direction is in
+// the agenda at the time of what is left.
+func (e *engine) flush(d *direction, now int64) {
+	defer e.agenda.update(d)
+	if d.setting.Load().Down {
+		for d.queue.n > 0 && d.queue.at(0).due <= now {
+			e.drop(d, netem.LinkDown)
+		}
+		return
+	}
+	e.collect(d, now)
+	for i := 0; i < e.out.n; {
+		sent, errno := e.out.send(d.fd, i)
+		if errno != 0 {
+			if e.stall(d, errno, now) {
+				return
+			}
+			sent = 1
+		} else {
+			d.stalled, d.retry = 0, 0
+			d.tally.add(netem.Counters{Delivered: uint64(sent)})
+			for range sent {
+				e.depart(d)
+			}
+		}
+		i += sent
+	}
+}
+
+// collect fills the outbox with what is due.
+func (e *engine) collect(d *direction, now int64) {
+	e.out.n = 0
+	size := 0
+	for i := 0; i < d.queue.n && size < flushBytes; i++ {
+		t := d.queue.at(i)
+		if t.due > now {
+			return
+		}
+		for range t.copies {
+			if !e.out.add(t.frame) {
+				return
+			}
+			size += len(t.frame)
+		}
+	}
+}
+
+// stall handles a frame that the kernel did not take: it says true if the frame
+// is to be tried again, and else drops it.
+func (e *engine) stall(d *direction, errno unix.Errno, now int64) bool {
+	cause := netem.Refused
+	switch errno {
+	case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
+		// The send buffer or the peer's backlog is full, or the peer is down.
+		if d.stalled == 0 {
+			d.stalled = now
+		}
+		if now-d.stalled < patience && running(d.fd, d.out) {
+			d.retry = now + retryAfter
+			d.plan()
+			return true
+		}
+		cause = netem.Overflow
+		if !running(d.fd, d.out) {
+			cause = netem.LinkDown
+		}
+	case unix.ENETDOWN, unix.ENXIO, unix.ENODEV:
+		cause = netem.LinkDown
+	case unix.EMSGSIZE:
+		cause = netem.TooBig
+	}
+	e.drop(d, cause)
+	return false
+}
