@@ -130,10 +130,18 @@ type hop struct {
 // hopsOf are the links that a packet crossed, one after the other.
 func (e *evidence) hopsOf(j *observe.Journey) []hop {
 	var out []hop
-	for i := 0; i+1 < len(j.Sightings); i++ {
-		a, b := &j.Sightings[i], &j.Sightings[i+1]
-		if a.Sent && !b.Sent && a.Link == b.Link && a.Side != b.Side {
-			out = append(out, hop{e.places.node(a), e.places.node(b), b.Time.Sub(a.Time)})
+	crossed := map[int]bool{}
+	for i := range j.Sightings {
+		a := &j.Sightings[i]
+		if !a.Sent || crossed[a.Link] {
+			continue
+		}
+		crossed[a.Link] = true
+		for k := i + 1; k < len(j.Sightings); k++ {
+			if b := &j.Sightings[k]; !b.Sent && b.Link == a.Link && b.Side != a.Side {
+				out = append(out, hop{e.places.node(a), e.places.node(b), b.Time.Sub(a.Time)})
+				break
+			}
 		}
 	}
 	return out

@@ -186,12 +186,19 @@ func (e *evidence) node(name string) *topo.Node {
 	return nil
 }
 
-// arrival is when a packet first arrived at its destination.
+// arrival is when a packet arrived at its destination, the first time if a link
+// duplicated it.
 func arrival(j *observe.Journey) (time.Time, bool) {
-	if !j.Fate.Delivered || j.Last().Sent {
+	last := j.Last()
+	if !j.Fate.Delivered || last.Sent {
 		return time.Time{}, false
 	}
-	return j.Last().Time, true
+	for i := range j.Sightings {
+		if s := &j.Sightings[i]; !s.Sent && s.Link == last.Link && s.Side == last.Side {
+			return s.Time, true
+		}
+	}
+	return last.Time, true
 }
 
 func delivered(js []*observe.Journey) (out []*observe.Journey) {

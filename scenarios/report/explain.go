@@ -1,6 +1,8 @@
 package report
 
 import (
+	"fmt"
+
 	"testbed/agents"
 	"testbed/scenarios/spec"
 	"testbed/scenarios/verdict"
@@ -88,8 +90,24 @@ func (e *evidence) attempt() string {
 }
 
 func (e *evidence) change() string {
+	if f := e.failure("The change"); f != "" {
+		return f
+	}
 	if e.step == nil || e.step.Set == nil || e.step.Set.Text == "" {
 		return "The network was changed."
 	}
 	return "From now on: " + inline(e.step.Set.Text, maxField) + "."
+}
+
+// failure tells of a step that only had to be done and was not; empty if it
+// was.
+func (e *evidence) failure(what string) string {
+	if e.Outcome != agents.Failed && e.Errno == "" {
+		return ""
+	}
+	text := fmt.Sprintf("%s failed after %s", what, short(e.Elapsed))
+	if e.Errno != "" {
+		text += " with " + inline(e.Errno, maxField)
+	}
+	return text + e.detail() + "."
 }

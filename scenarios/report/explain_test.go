@@ -76,6 +76,7 @@ func refusedCases() []storyCase {
 	rst := func() *observe.Packet { return reply(topo.RST|topo.ACK, 0) }
 	return []storyCase{
 		{name: "refused by a closed port", world: refused(100*ms).syns(arrives, 0).sends(50*ms, "server", rst(), arrives), checks: bad("outcome", "connected", "refused")},
+		{name: "refused after a loss", world: refused(1120*ms).syns(onTheLink("client", "fw", netem.Lost), 0).syns(arrives, 1020*ms).sends(1070*ms, "server", rst(), arrives)},
 		{name: "refused by a firewall's RST", world: refused(40*ms).syns(byRule("fw", "no-web", "tcp-reset"), 0).sends(20*ms, "fw", rst(), arrives),
 			topo: ptr(network()), checks: bad("outcome", "connected", "refused")},
 		{name: "refused by a firewall's ICMP", world: refused(40*ms).syns(byRule("fw", "no-web", "port-unreachable"), 0).sends(20*ms, "fw", icmp(fwAddr, 3, 3), arrives)},
@@ -233,6 +234,8 @@ func commandCases() []storyCase {
 	killed.obs.Deadline = true
 	wait := newWorld("", "", 8*time.Second).kind(verdict.Wait, &spec.Step{Wait: &spec.Wait{}})
 	set := newWorld("", "", ms).kind(verdict.Set, &spec.Step{Set: &spec.Set{Text: "link client – server: delay 60ms"}})
+	unset := newWorld(agents.Failed, "ENOENT", ms).kind(verdict.Set, &spec.Step{Set: &spec.Set{Text: "node server: sysctl a=b"}})
+	unset.obs.Detail = "set sysctl a: no such file or directory"
 	return []storyCase{
 		{name: "exit 0", world: run(0, "")},
 		{name: "exit 1", world: run(1, "ping: bad \x1b[31mname\n\n"), checks: bad("exit", "0", "1")},
@@ -241,6 +244,7 @@ func commandCases() []storyCase {
 		{name: "killed by the timeout", world: killed},
 		{name: "wait", world: wait},
 		{name: "set", world: set},
+		{name: "set, refused by the kernel", world: unset},
 	}
 }
 

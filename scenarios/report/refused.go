@@ -87,7 +87,7 @@ func (e *evidence) refused() string {
 	case ok && a.known && a.drop.Cause == observe.ByRule:
 		return e.refusedByRule(a)
 	case ok && a.node == e.Target && a.node != "" && !a.icmp:
-		return paragraph(fmt.Sprintf("%s refused the connection after %s: %s itself answered the SYN with a RST.", e.target, short(e.Elapsed), e.server),
+		return paragraph(fmt.Sprintf("%s refused the connection after %s: %s itself answered the SYN with a RST.", e.target, short(e.Elapsed), e.server), e.before(a),
 			"The host is up and reachable, but nothing listens on that port: it is closed.", seenBy(e.Observation))
 	case ok && a.node != "":
 		return e.refusedOnPath(a)
@@ -107,7 +107,23 @@ func (e *evidence) refusedByRule(a answer) string {
 	}
 	return paragraph(
 		fmt.Sprintf("The connection to %s was refused after %s, but %s: %s discarded the SYN and %s.", e.target, short(e.Elapsed), who, rule, how),
-		e.refusalMeans(a), seenBy(e.Observation))
+		e.before(a), e.refusalMeans(a), seenBy(e.Observation))
+}
+
+// before tells of the SYNs that died on their way before the one that was
+// answered.
+func (e *evidence) before(a answer) string {
+	var lost []*observe.Journey
+	for _, j := range e.syns {
+		if !j.Fate.Delivered && !j.Fate.Pending && j.Fate.Drop != a.drop {
+			lost = append(lost, j)
+		}
+	}
+	d, n, ok := worst(lost)
+	if !ok || d.Cause == observe.Unknown || d.Cause == "" {
+		return ""
+	}
+	return fmt.Sprintf("Before that, %s %s.", count(n, "SYN"), fate{n: n, drop: d}.predicate(""))
 }
 
 // refusalMeans says what cannot be concluded from a firewall's refusal.

@@ -208,6 +208,9 @@ func (e *evidence) closedEarly() string {
 
 // close tells how a kept connection was ended.
 func (e *evidence) close() string {
+	if f := e.failure("Closing the connection to " + e.target); f != "" {
+		return f
+	}
 	if e.step != nil && e.step.Close != nil && e.step.Close.Reset {
 		if d, n, ok := worst(e.resetsThere); ok && n == len(e.resetsThere) {
 			return fmt.Sprintf("%s reset the connection; %s, so that %s still holds it.", e.client, fate{n: n, drop: d}.named("RST"), e.server)

@@ -15,7 +15,7 @@ const arpGivesUp = 500 * time.Millisecond
 // unreachable tells who said that there is no way, and why.
 func (e *evidence) unreachable(what string) string {
 	if a, ok := e.answered(); ok {
-		return paragraph(e.unreachableBy(a), seenBy(e.Observation))
+		return paragraph(e.unreachableBy(a), e.before(a), seenBy(e.Observation))
 	}
 	if len(e.syns) > 0 {
 		return paragraph(account(e.syns, "SYN", "to "+e.target, e.server)+".",
