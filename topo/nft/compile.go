@@ -28,7 +28,7 @@ var hookNumbers = map[topo.Hook]*nftables.ChainHook{
 
 // compiler gathers a ruleset.
 type compiler struct {
-	names *Names
+	names Names
 	out   *Ruleset
 	sets  uint32
 }
@@ -38,7 +38,7 @@ type compiler struct {
 //
 // A hook that no rule uses gets no chain; a node without rules and NAT has an
 // empty ruleset.
-func Compile(node *topo.Node, names *Names) (*Ruleset, error) {
+func Compile(node *topo.Node, names Names) (*Ruleset, error) {
 	c := &compiler{names: names, out: &Ruleset{}}
 	errs := []error{checkNames(node.Firewall)}
 	chains := map[topo.Hook][]*chain{}

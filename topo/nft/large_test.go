@@ -10,6 +10,7 @@ import (
 // TestApplyOfManyRules goes beyond what the socket's buffer holds of
 // acknowledgements.
 func TestApplyOfManyRules(t *testing.T) {
+	t.Parallel()
 	ns := newNS(t)
 	h, err := Open(ns)
 	must(t, err)

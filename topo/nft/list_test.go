@@ -65,6 +65,7 @@ func list(t *testing.T, nft string, ns *netns.NS) string {
 }
 
 func TestNftListsWhatStringSays(t *testing.T) {
+	t.Parallel()
 	nft := command(t)
 	for _, c := range rulesetCases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,6 +87,7 @@ func TestNftListsWhatStringSays(t *testing.T) {
 // TestNftReadsWhatStringSays gives nft the text, and compares what it makes of
 // it with what Apply does.
 func TestNftReadsWhatStringSays(t *testing.T) {
+	t.Parallel()
 	nft := command(t)
 	for _, c := range rulesetCases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -119,7 +121,7 @@ func firstDifference(got, want string) string {
 }
 
 // caseNames are those of a router with two neighbours and a multi-homed node.
-func caseNames() *Names {
+func caseNames() Names {
 	n := testNames()
 	for _, a := range []string{"198.18.0.6", "198.18.0.10", "2001:db8:1::1", "2001:db8:2::1"} {
 		n.Addresses["far"] = append(n.Addresses["far"], netip.MustParseAddr(a))

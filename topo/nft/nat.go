@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
-	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -17,29 +15,6 @@ import (
 // afterUser is how much later than the user's rules those of the NAT come, so
 // that the user's rules see, name and count a packet first.
 const afterUser = 10
-
-// Sysctls are the kernel parameters of a node that translates: conntrack picks
-// up no TCP flow in the middle (a segment of a flow that it has forgotten is
-// invalid), and the NAT's own timeouts. They exist once the node's conntrack
-// does, which on kernels with modules means: after Apply.
-func Sysctls(nat *topo.NAT) []topo.Sysctl {
-	if nat == nil {
-		return nil
-	}
-	all := []topo.Sysctl{{Name: "net.netfilter.nf_conntrack_tcp_loose", Value: "0"}}
-	for key, timeout := range nat.Timeouts {
-		if name, ok := topo.NATTimeouts[key]; ok {
-			all = append(all, topo.Sysctl{Name: name, Value: fmt.Sprint(int64(timeout / time.Second))})
-		}
-	}
-	slices.SortFunc(all[1:], func(a, b topo.Sysctl) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
-	return all
-}
 
 // nat adds the chains of a NAT.
 func (c *compiler) nat(n *topo.NAT) error {

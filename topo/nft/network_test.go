@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,7 +30,7 @@ type network struct {
 	t                      *testing.T
 	client, router, server *netns.NS
 	firewall               *Handle
-	names                  *Names
+	names                  Names
 }
 
 // The addresses of the network, by family.
@@ -45,6 +46,9 @@ var (
 func build(t *testing.T, routed bool) *network {
 	t.Helper()
 	n := &network{t: t, client: newNS(t), router: newNS(t), server: newNS(t)}
+	for _, ns := range []*netns.NS{n.client, n.router, n.server} {
+		sysctl(t, ns, "ipv6/conf/default/accept_dad", "0")
+	}
 	n.veth(n.client, "eth0", clientIP, n.router, "eth0", insideIP)
 	n.veth(n.router, "eth1", outsideIP, n.server, "eth0", serverIP)
 	n.defaultRoute(n.client, insideIP)
@@ -53,6 +57,11 @@ func build(t *testing.T, routed bool) *network {
 	}
 	for _, key := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
 		sysctl(t, n.router, key, "1")
+	}
+	// A node sends no more than one ICMP error a second to a destination, after
+	// a burst; the tests want one for every packet.
+	for _, key := range []string{"ipv4/icmp_ratelimit", "ipv6/icmp/ratelimit"} {
+		sysctl(t, n.router, key, "0")
 	}
 	for _, ns := range []*netns.NS{n.client, n.server} {
 		sysctl(t, ns, "ipv4/tcp_syn_linear_timeouts", "0")
@@ -66,11 +75,11 @@ func build(t *testing.T, routed bool) *network {
 }
 
 // testNames are those of the router.
-func testNames() *Names {
+func testNames() Names {
 	own := func(a [2]netip.Addr) []netip.Prefix {
 		return []netip.Prefix{netip.PrefixFrom(a[0], prefixBits[0]), netip.PrefixFrom(a[1], prefixBits[1])}
 	}
-	return &Names{
+	return Names{
 		Interface: map[string]string{"client": "eth0", "server": "eth1"},
 		Addresses: map[string][]netip.Addr{
 			"client": clientIP[:], "server": serverIP[:],
@@ -87,8 +96,13 @@ func (n *network) apply(nat *topo.NAT, rules ...topo.Rule) {
 	r, err := Compile(&topo.Node{Name: "router", Role: topo.Router, Firewall: rules, NAT: nat}, n.names)
 	must(n.t, err)
 	must(n.t, n.firewall.Apply(r))
-	for _, s := range Sysctls(nat) {
-		sysctl(n.t, n.router, strings.ReplaceAll(strings.TrimPrefix(s.Name, "net."), ".", "/"), s.Value)
+	if nat == nil {
+		return
+	}
+	sysctl(n.t, n.router, "netfilter/nf_conntrack_tcp_loose", "0")
+	for key, timeout := range nat.Timeouts {
+		name := strings.TrimPrefix(topo.NATTimeouts[key], "net.")
+		sysctl(n.t, n.router, strings.ReplaceAll(name, ".", "/"), strconv.Itoa(int(timeout.Seconds())))
 	}
 }
 
@@ -128,23 +142,42 @@ func (n *network) veth(a *netns.NS, aName string, aIP [2]netip.Addr, b *netns.NS
 			LinkAttrs: netlink.LinkAttrs{Name: aName}, PeerName: bName, PeerNamespace: netlink.NsFd(b.FD()),
 		})
 	}))
-	address(n.t, a, aName, aIP)
-	address(n.t, b, bName, bIP)
+	aMAC, bMAC := n.address(a, aName, aIP), n.address(b, bName, bIP)
+	n.neighbour(a, aName, bIP, bMAC)
+	n.neighbour(b, bName, aIP, aMAC)
 }
 
-func address(t *testing.T, ns *netns.NS, name string, ips [2]netip.Addr) {
-	t.Helper()
-	must(t, ns.Do(func() error {
+// address sets an interface up, with its addresses, and returns its MAC address.
+func (n *network) address(ns *netns.NS, name string, ips [2]netip.Addr) (mac net.HardwareAddr) {
+	n.t.Helper()
+	must(n.t, ns.Do(func() error {
 		link, err := netlink.LinkByName(name)
 		if err != nil {
 			return err
 		}
-		if err := netlink.LinkSetUp(link); err != nil {
-			return err
-		}
+		mac = link.Attrs().HardwareAddr
 		for f, ip := range ips {
 			a := &netlink.Addr{IPNet: &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(prefixBits[f], ip.BitLen())}, Flags: unix.IFA_F_NODAD}
 			if err := netlink.AddrAdd(link, a); err != nil {
+				return err
+			}
+		}
+		return netlink.LinkSetUp(link)
+	}))
+	return mac
+}
+
+// neighbour adds permanent entries, so that no first packet waits for its
+// neighbour's answer.
+func (n *network) neighbour(ns *netns.NS, name string, ips [2]netip.Addr, mac net.HardwareAddr) {
+	n.t.Helper()
+	must(n.t, ns.Do(func() error {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		for _, ip := range ips {
+			if err := netlink.NeighSet(&netlink.Neigh{LinkIndex: link.Attrs().Index, State: unix.NUD_PERMANENT, IP: ip.AsSlice(), HardwareAddr: mac}); err != nil {
 				return err
 			}
 		}
@@ -199,20 +232,15 @@ func (n *network) listen(in *netns.NS, at netip.AddrPort) <-chan net.Conn {
 	return accepted
 }
 
-// connect connects from a namespace, and gives up on the first timeout of a SYN
-// if once is set: the outcome is then ETIMEDOUT after about a second.
-func (n *network) connect(from *netns.NS, to netip.AddrPort) (net.Conn, error) {
-	n.t.Helper()
-	return n.dial(from, to, 0)
-}
-
+// dial connects from a namespace and, unless it is 0, from a port. What is
+// dropped is ETIMEDOUT after the first SYN's timeout.
 func (n *network) dial(from *netns.NS, to netip.AddrPort, sourcePort int) (net.Conn, error) {
 	n.t.Helper()
 	d := net.Dialer{Timeout: deadline, Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) {
-			// One SYN and no second one: what is dropped is ETIMEDOUT after 1 s.
-			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_SYNCNT, 0)
-			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 900)
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_SYNCNT, 1)
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 1)
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 		})
 	}}
 	if sourcePort != 0 {
@@ -226,8 +254,34 @@ func (n *network) dial(from *netns.NS, to netip.AddrPort, sourcePort int) (net.C
 	})
 	if err == nil {
 		n.t.Cleanup(func() { conn.Close() })
+		err = patient(conn)
 	}
 	return conn, err
+}
+
+// patient takes the short timeout of dial away again.
+func patient(conn net.Conn) error {
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 0) })
+}
+
+// flows is how many TCP flows the router's conntrack knows.
+func (n *network) flows(fam family) int {
+	n.t.Helper()
+	known := 0
+	must(n.t, n.router.Do(func() error {
+		all, err := netlink.ConntrackTableList(netlink.ConntrackTable, netlink.InetFamily([]int{unix.AF_INET, unix.AF_INET6}[fam]))
+		for _, f := range all {
+			if f.Forward.Protocol == unix.IPPROTO_TCP {
+				known++
+			}
+		}
+		return err
+	}))
+	return known
 }
 
 // await polls until a condition that only time in the kernel brings holds.
