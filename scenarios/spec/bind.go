@@ -133,7 +133,7 @@ func (d *decoder) structure(key string, n ast.Node, v reflect.Value) bool {
 	values, ok := mapping(n)
 	if !ok {
 		c := bad("%s must be a map, not %s", noun, kindOf(n))
-		d.add(d.place(n), c.want("{key: value, ...} with the keys "+strings.Join(d.keys(v.Type()), ", ")))
+		d.add(d.place(n), c.want("{} for none of its keys, or {key: value, ...} with the keys "+strings.Join(d.keys(v.Type()), ", ")))
 		return false
 	}
 	at, before := d.place(n), d.count
@@ -144,7 +144,7 @@ func (d *decoder) structure(key string, n ast.Node, v reflect.Value) bool {
 	for _, f := range d.fields(v.Type()) {
 		name := f.Tag.Get("json")
 		if _, there := seen[name]; !there && hasOption(f.Tag.Get("jsonschema"), "required") {
-			d.add(at, bad("%s needs %s", noun, name).want(f.Tag.Get("doc")))
+			d.add(at, bad("%s needs %s", noun, name).want(name+": "+f.Tag.Get("doc")))
 		}
 	}
 	at.partial = d.count > before

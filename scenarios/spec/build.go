@@ -151,9 +151,9 @@ func several(what string, names []string) string {
 	const most = 20
 	switch {
 	case len(names) == 0:
-		return what + ", of which there are none"
+		return what + ": there are none"
 	case len(names) > most:
-		return what + " " + strings.Join(names[:most], ", ") + ", …"
+		return what + ": " + strings.Join(names[:most], ", ") + ", …"
 	}
-	return what + " " + strings.Join(names, ", ")
+	return what + ": " + strings.Join(names, ", ")
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"testbed/agents"
 )
 
 func (b *builder) expect(r *rawExpect) *Expect {
@@ -104,25 +102,6 @@ func (b *builder) states(r *rawStates) *States {
 	return s
 }
 
-// outcomes notes an outcome that the kind of step cannot have.
-func (b *builder) outcomes(r *rawStep) {
-	check := func(e *rawExpect, kind string, all []agents.Outcome) {
-		if e == nil || e.Outcome == nil || slices.Contains(all, e.Outcome.V) {
-			return
-		}
-		c := bad("outcome: %s step cannot end %q", article(kind), e.Outcome.V)
-		b.add(e.Outcome.mark, c.want(join(all)).near(nearest(string(e.Outcome.V), all)))
-	}
-	switch {
-	case r.connect != nil:
-		check(r.connect.Expect, "connect", agents.ConnectOutcomes)
-	case r.http != nil:
-		check(r.http.Expect, "http", agents.ConnectOutcomes)
-	case r.exchange != nil:
-		check(r.exchange.Expect, "exchange", agents.ExchangeOutcomes)
-	}
-}
-
 // absolute notes multiples of the path's delay in a step that has no path.
 func (b *builder) absolute(r *rawExpect) {
 	if r == nil || r.Elapsed == nil {
@@ -184,7 +163,7 @@ func (b *builder) scene(d *Dropped, p *place) {
 func (b *builder) onLink(d *Dropped, at mark, ends [2]string) {
 	d.Link = &ends
 	if b.linked && b.sc.Topology.LinkIndex(ends[0], ends[1]) < 0 {
-		b.add(at, bad("at: no link joins %q and %q", ends[0], ends[1]).want(several("the neighbours of "+ends[0]+":", b.neighbours(ends[0]))))
+		b.add(at, bad("at: no link joins %q and %q", ends[0], ends[1]).want(several("the neighbours of "+ends[0], b.neighbours(ends[0]))))
 	}
 }
 

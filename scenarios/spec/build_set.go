@@ -32,7 +32,7 @@ func (b *builder) setLink(s *Set, r *rawSetLink) {
 	i := b.sc.Topology.LinkIndex(ends[0], ends[1])
 	if i < 0 {
 		if b.linked {
-			b.add(r.Link.mark, bad("no link joins %q and %q", ends[0], ends[1]).want(several("the neighbours of "+ends[0]+":", b.neighbours(ends[0]))))
+			b.add(r.Link.mark, bad("no link joins %q and %q", ends[0], ends[1]).want(several("the neighbours of "+ends[0], b.neighbours(ends[0]))))
 		}
 		return
 	}

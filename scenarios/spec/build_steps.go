@@ -38,7 +38,6 @@ func (b *builder) steps(raw *rawScenario) {
 		case r.change != nil:
 			s.Set = b.set(r.change.Set)
 		}
-		b.outcomes(r)
 		b.sc.Steps = append(b.sc.Steps, s)
 	}
 }

@@ -9,7 +9,7 @@ func pick[T ~string](s scalar, all []T) (T, *complaint) {
 			return x, nil
 		}
 	}
-	return "", bad("%s is not one of them", quote(s.text)).want(join(all)).near(nearest(s.text, all))
+	return "", bad("unknown value %s", quote(s.text)).want(join(all)).near(nearest(s.text, all))
 }
 
 func join[T ~string](all []T) string {

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -50,11 +51,15 @@ func parseDuration(s string) (time.Duration, *complaint) {
 		return 0, c.want(wantDuration)
 	}
 	if unit == "" {
-		return 0, bad("%s has no unit", quote(s)).want(wantDuration).near(s + "ms")
+		usual := "ms"
+		if value == 0 {
+			usual = "s"
+		}
+		return 0, bad("%s has no unit", quote(s)).want(wantDuration).near(s + usual)
 	}
 	scale, ok := timeUnits[unit]
 	if !ok {
-		c := bad("%s is no unit of time", quote(unit)).want(wantDuration)
+		c := bad("%s is no unit of time", quote(strings.TrimSpace(unit))).want(wantDuration)
 		return 0, c.near(nearestDuration(s, unit))
 	}
 	if value*float64(scale) > float64(maxDuration) {
@@ -134,12 +139,23 @@ func splitBound(s string) (b Bound, low, high string) {
 	return About, s, ""
 }
 
+// mendSign turns the signs of a bound that are the wrong way round.
+func mendSign(s string) string {
+	for wrong, right := range map[string]Bound{"=>": AtLeast, "=<": AtMost} {
+		if rest, ok := strings.CutPrefix(s, wrong); ok {
+			return string(right) + rest
+		}
+	}
+	return ""
+}
+
 // parseBound reads an expected duration.
 func parseBound(s string) (Duration, *complaint) {
 	b, low, high := splitBound(s)
 	d := Duration{Bound: b, Text: s}
 	var c *complaint
 	if d.Term, c = parseTerm(low); c != nil {
+		c.near(cmp.Or(mendSign(s), c.nearest))
 		return Duration{}, c.want(wantBound)
 	}
 	if b != Within {
@@ -161,7 +177,7 @@ func parseCount(s string) (Count, *complaint) {
 	n := Count{Bound: b, Text: s}
 	var ok bool
 	if n.Value, ok = whole(low); !ok {
-		return Count{}, bad("%s is no count", quote(s)).want(valid)
+		return Count{}, bad("%s is no count", quote(s)).want(valid).near(mendSign(s))
 	}
 	if b != Within {
 		return n, nil

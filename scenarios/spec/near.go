@@ -3,7 +3,7 @@ package spec
 import "strings"
 
 // nearest is the candidate whose spelling is so close to a word that it was
-// probably meant, or "".
+// probably meant, or else one that begins alike, or "".
 func nearest[T ~string](word string, candidates []T) string {
 	if len(word) > 64 {
 		return ""
@@ -14,7 +14,16 @@ func nearest[T ~string](word string, candidates []T) string {
 			best, found = d, string(c)
 		}
 	}
-	return found
+	if found != "" || len(word) < 3 {
+		return found
+	}
+	word = strings.ToLower(word)
+	for _, c := range candidates {
+		if s := strings.ToLower(string(c)); len(s) > 2 && (strings.HasPrefix(s, word) || strings.HasPrefix(word, s)) {
+			return string(c)
+		}
+	}
+	return ""
 }
 
 // distance counts the insertions, deletions, replacements and swaps of

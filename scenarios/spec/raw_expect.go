@@ -125,10 +125,25 @@ var causes = []observe.Cause{
 	observe.Cause(netem.Lost), observe.Cause(netem.TooBig), observe.Cause(netem.LinkDown), observe.Cause(netem.Overflow),
 }
 
-func (v *outcome) parse(s scalar) (c *complaint)  { v.V, c = pick(s, allOutcomes()); return c }
 func (v *errno) parse(s scalar) (c *complaint)    { v.V, c = pick(s, errnos); return c }
 func (v *tcpState) parse(s scalar) (c *complaint) { v.V, c = pick(s, observe.States); return c }
 func (v *cause) parse(s scalar) (c *complaint)    { v.V, c = pick(s, causes); return c }
+
+func (v *outcome) read(d *decoder, key string, n ast.Node) bool {
+	v.step = d.step
+	return d.leaf(key, n, v)
+}
+
+func (v *outcome) parse(s scalar) (c *complaint) {
+	all := agents.ConnectOutcomes
+	if v.step == "exchange" {
+		all = agents.ExchangeOutcomes
+	}
+	if v.V, c = pick(s, all); c != nil && slices.Contains(allOutcomes(), agents.Outcome(s.text)) {
+		c.message = article(v.step) + " step cannot end " + quote(s.text)
+	}
+	return c
+}
 
 func allOutcomes() []agents.Outcome {
 	all := slices.Clone(agents.ConnectOutcomes)

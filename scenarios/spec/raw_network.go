@@ -17,9 +17,9 @@ type rawScenario struct {
 	Summary *prose           `json:"summary" doc:"what the scenario shows, in prose"`
 	Tags    []*title         `json:"tags" doc:"words to select scenarios by"`
 	Seed    *seed            `json:"seed" doc:"drives every random choice of the testbed; default 1"`
-	Nodes   entries[rawNode] `json:"nodes" jsonschema:"required" doc:"the hosts and routers, by name: nodes: {client: {}, server: {}}"`
+	Nodes   entries[rawNode] `json:"nodes" jsonschema:"required" doc:"the hosts and routers, by name, such as {client: {}, server: {}}"`
 	Links   []*rawLink       `json:"links" doc:"the links between two nodes each"`
-	Steps   stepList         `json:"steps" jsonschema:"required" doc:"what happens, in order: steps: [{connect: server:80, from: client}]"`
+	Steps   stepList         `json:"steps" jsonschema:"required" doc:"what happens, in order, such as [{connect: server:80, from: client}]"`
 	_       struct{}         `later:"matrix repeat"`
 }
 

@@ -253,10 +253,13 @@ func (*rawSetNode) noun() string { return "a change of a node" }
 type (
 	family    struct{ value[Family] }
 	closeWith struct{ value[string] }
-	outcome   struct{ value[agents.Outcome] }
-	errno     struct{ value[string] }
-	tcpState  struct{ value[observe.State] }
-	cause     struct{ value[observe.Cause] }
+	outcome   struct {
+		value[agents.Outcome]
+		step string
+	}
+	errno    struct{ value[string] }
+	tcpState struct{ value[observe.State] }
+	cause    struct{ value[observe.Cause] }
 )
 
 var (

@@ -77,7 +77,7 @@ func (seconds) JSONSchema() *jsonschema.Schema {
 }
 
 func (percent) JSONSchema() *jsonschema.Schema {
-	return text(`^[0-9]+(\.[0-9]+)?%$`, "0% to 100%")
+	return text(`^0*(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$`, "0% to 100%")
 }
 
 func (mtu) JSONSchema() *jsonschema.Schema     { return numbers("68", "65535", "bytes") }

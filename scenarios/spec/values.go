@@ -96,7 +96,10 @@ func (v *duration) parse(s scalar) (c *complaint) {
 }
 
 func (v *timespan) parse(s scalar) (c *complaint) {
-	if v.V, c = parseDuration(s.text); c == nil && v.V == 0 {
+	if v.V, c = parseDuration(s.text); c != nil && c.nearest == s.text+"ms" {
+		return c.near(s.text + "s")
+	}
+	if c == nil && v.V == 0 {
 		return bad("%s lasts no time", quote(s.text)).want("more than 0s")
 	}
 	return c

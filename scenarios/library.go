@@ -1,0 +1,10 @@
+// Package scenarios holds the scenarios that come with the testbed. Each shows
+// one behaviour of TCP/IP and states what must be observed.
+package scenarios
+
+import "embed"
+
+// Library is the scenario files, at its root: Library.ReadFile("closed-port.yaml").
+//
+//go:embed *.yaml
+var Library embed.FS

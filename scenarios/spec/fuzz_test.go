@@ -1,0 +1,61 @@
+package spec
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"testbed/scenarios"
+)
+
+// FuzzDecode asserts that no input makes Decode panic, that every problem
+// stands in the file, that the result is the same each time, and that the
+// schema accepts what Decode accepts.
+func FuzzDecode(f *testing.F) {
+	files, err := fs.Glob(scenarios.Library, "*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		src, err := scenarios.Library.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src)
+	}
+	more, err := filepath.Glob("testdata/broken/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range append(more, "testdata/every-key.yaml") {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src)
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		// Decode itself turns a panic into a problem; here it must not come to
+		// that in this package's own code.
+		sc, err := Decode("fuzz.yaml", src)
+		again, errAgain := Decode("fuzz.yaml", src)
+		if err != nil {
+			if sc != nil {
+				t.Fatal("a scenario beside an error")
+			}
+			checkPlaces(t, src, err)
+			if errAgain == nil || err.Error() != errAgain.Error() {
+				t.Fatalf("two messages:\n%v\n%v", err, errAgain)
+			}
+			return
+		}
+		if !reflect.DeepEqual(sc, again) {
+			t.Fatal("two results")
+		}
+		if err := checkSchema(t, src); err != nil {
+			t.Fatalf("the schema rejects what Decode accepts: %v", err)
+		}
+	})
+}
