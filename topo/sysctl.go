@@ -78,10 +78,11 @@ func natSysctls(nat *NAT) []Sysctl {
 
 // congestionControl is the node's TCP congestion control.
 func congestionControl(n *Node) string {
+	name := DefaultCongestionControl
 	for _, s := range n.Sysctls {
 		if s.Name == CongestionSysctl {
-			return s.Value
+			name = s.Value
 		}
 	}
-	return DefaultCongestionControl
+	return name
 }

@@ -30,6 +30,8 @@ type Command struct {
 	Args []string
 	// Env are NAME=value pairs added to the testbed's own environment.
 	Env []string
+	// Dir is the working directory; empty is the testbed's own.
+	Dir string
 	// Stdin, Stdout and Stderr are handed to the program itself; nil is
 	// /dev/null.
 	Stdin, Stdout, Stderr *os.File
@@ -41,7 +43,7 @@ type Command struct {
 // with the sandbox.
 func Start(n Node, c Command) (*exec.Cmd, error) {
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
-	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Env, cmd.Dir = append(os.Environ(), c.Env...), c.Dir
 	// A nil *os.File in an io.Reader or io.Writer would not be nil.
 	if c.Stdin != nil {
 		cmd.Stdin = c.Stdin
@@ -115,17 +117,17 @@ func wait(ctx context.Context, cmd *exec.Cmd, timeout time.Duration) (exit int, 
 	defer timer.Stop()
 	select {
 	case err := <-done:
-		return exitCode(err), false
+		return ExitCode(err), false
 	case <-timer.C:
 		deadline = true
 	case <-ctx.Done():
 	}
 	unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
-	return exitCode(<-done), deadline
+	return ExitCode(<-done), deadline
 }
 
-// exitCode is a program's exit code as a shell has it.
-func exitCode(err error) int {
+// ExitCode is a program's exit code as a shell has it.
+func ExitCode(err error) int {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return 0

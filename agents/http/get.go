@@ -38,7 +38,9 @@ type Request struct {
 // Response is how a request ended. Times are from the beginning of the step, and
 // nil where it did not get so far.
 type Response struct {
-	// Attempt is the TCP connection's. Its Conn is closed.
+	// Attempt is the TCP connection's. Its Conn, if any, is still open, so that
+	// what is observed of the request does not include its end. The caller
+	// closes it.
 	Attempt *tcp.Attempt
 	// Outcome is Connected for a complete answer; otherwise what cut it short.
 	Outcome agents.Outcome
@@ -63,7 +65,6 @@ func Get(ctx context.Context, r Request) (*Response, error) {
 	if a.Conn == nil {
 		return res, nil
 	}
-	defer a.Conn.Close()
 	stop := context.AfterFunc(ctx, func() { a.Conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	res.ConnectTime = &a.Elapsed
@@ -73,7 +74,11 @@ func Get(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		res.fail(err)
 	}
-	return res, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		a.Conn.Close()
+		return nil, err
+	}
+	return res, nil
 }
 
 // exchange does the TLS handshake, sends the request and reads the answer.

@@ -19,6 +19,12 @@ import (
 // its own.
 const marker = "TESTBED_SANDBOX"
 
+// The marker's values.
+const (
+	markRoot     = "root"
+	markRootless = "rootless"
+)
+
 // lifelineFD is where the second run finds the pipe that closes when the first
 // one dies. Extra files follow.
 const lifelineFD = 3
@@ -27,11 +33,19 @@ const lifelineFD = 3
 // allow.
 const ExitUnavailable = 3
 
-// inside is set by Enter in the second run.
-var inside bool
+// inside and rootless are set by Enter in the second run.
+var inside, rootless bool
 
 // Inside tells whether the program runs in a sandbox that Enter made.
 func Inside() bool { return inside }
+
+// First tells whether the program runs outside of a sandbox, and Enter would
+// start it again.
+func First() bool { return !inside && os.Getenv(marker) == "" }
+
+// Rootless tells, inside, whether the sandbox has a user namespace, in which the
+// user seems to be root and is not.
+func Rootless() bool { return rootless }
 
 // Options for Enter.
 type Options struct {
@@ -53,8 +67,9 @@ func File(i int) *os.File {
 // an error only in the first run, an *Unavailable if this host does not allow a
 // sandbox. Call it at the beginning of main or TestMain, on the main goroutine.
 func Enter(o Options) error {
-	if os.Getenv(marker) != "" {
+	if how := os.Getenv(marker); how != "" {
 		os.Unsetenv(marker)
+		rootless = how == markRootless
 		if err := settle(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(ExitUnavailable)
@@ -83,10 +98,15 @@ func runAgain(o Options) (int, error) {
 	}
 	cmd := exec.Command(exe)
 	cmd.Args = os.Args
-	cmd.Env = append(append(os.Environ(), o.Env...), marker+"=1")
+	root := isRoot()
+	mark := markRoot
+	if !root {
+		mark = markRootless
+	}
+	cmd.Env = append(append(os.Environ(), o.Env...), marker+"="+mark)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.ExtraFiles = append([]*os.File{r}, o.Files...)
-	cmd.SysProcAttr = namespaces(isRoot())
+	cmd.SysProcAttr = namespaces(root)
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	defer signal.Stop(signals)

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"testbed/netem/wire"
+	"testbed/observe/capture"
+	"testbed/observe/kernel"
+	"testbed/topo"
+	"testbed/topo/netns"
+	"testbed/topo/nft"
+	"testbed/topo/rtnl"
+)
+
+// inKernel is what to do about a feature that the kernel was built without.
+func inKernel(options string) string {
+	return "Load the module or use a kernel built with " + options + "; most distributions' kernels are."
+}
+
+// probe tries every feature in a namespace of its own.
+func probe() []finding {
+	return append([]finding{
+		{name: "veth", purpose: "the links between nodes", required: true, err: tryVeth(), remedy: inKernel("CONFIG_VETH")},
+		{name: "packet sockets", purpose: "the user-space wire, and the capture", required: true, err: tryPackets(), remedy: inKernel("CONFIG_PACKET") + " As root in a container, CAP_NET_RAW is needed."},
+		{name: "IPv6", purpose: "steps with family: ipv6", required: true, err: trySysctl("net.ipv6.conf.all.forwarding"), remedy: inKernel("CONFIG_IPV6") + " The boot option ipv6.disable=1 must not be set."},
+		{name: "congestion control cubic", purpose: "the same TCP on every host", required: true, err: tryCongestionControl(), remedy: inKernel("CONFIG_TCP_CONG_CUBIC") + " (modprobe tcp_cubic)"},
+		{name: "linear SYN timeouts", purpose: "the sysctl tcp_syn_linear_timeouts (Linux 6.5)", err: trySysctl("net.ipv4.tcp_syn_linear_timeouts"), remedy: "Without it SYNs are sent again after 1, 3, 7 s …; a scenario can say net.ipv4.tcp_syn_linear_timeouts? to run on both."},
+		{name: "state tracepoint", purpose: "TCP states as the sockets enter them", err: tryTracepoint(), remedy: "Without it states are derived from the packets, and the report says so. Run testbed as root to have it."},
+		{name: "real-time scheduling", purpose: "delays that are exact on a busy machine", err: tryRealTime(), remedy: "Without it a busy machine delivers frames up to some milliseconds late. Run testbed as root, or allow it: ulimit -r 1."},
+	}, probeRules()...)
+}
+
+// probeRules tries what firewalls and NAT are made of, one rule at a time.
+func probeRules() (found []finding) {
+	for _, r := range []struct {
+		name, purpose, options string
+		rule                   topo.Rule
+		nat                    bool
+	}{
+		{"nftables", "firewalls", "CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET", topo.Rule{Match: topo.Match{Proto: "tcp"}, Action: topo.DropPacket}, false},
+		{"nftables reject", "action: reject", "CONFIG_NFT_REJECT, CONFIG_NFT_REJECT_INET", topo.Rule{Action: topo.Reject, With: topo.PortUnreachable}, false},
+		{"nftables conntrack", "match: state", "CONFIG_NFT_CT, CONFIG_NF_CONNTRACK", topo.Rule{Match: topo.Match{State: "invalid"}, Action: topo.DropPacket}, false},
+		{"nftables numgen", "match: nth, probability", "CONFIG_NFT_NUMGEN", topo.Rule{Match: topo.Match{Nth: 1}, Action: topo.DropPacket}, false},
+		{"nftables limit", "match: rate", "CONFIG_NFT_LIMIT", topo.Rule{Match: topo.Match{Rate: topo.Rate{Packets: 1, Per: "second"}}, Action: topo.Accept}, false},
+		{"nftables NAT", "nat", "CONFIG_NFT_NAT, CONFIG_NF_NAT", topo.Rule{}, true},
+	} {
+		found = append(found, finding{name: r.name, purpose: r.purpose, required: true, err: tryRules(r.rule, r.nat), remedy: inKernel(r.options)})
+	}
+	return found
+}
+
+// inFresh runs f with a fresh namespace and its handle.
+func inFresh(f func(*netns.NS, *rtnl.Handle) error) error {
+	ns, err := netns.New()
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	h, err := rtnl.Open(ns)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	return f(ns, h)
+}
+
+// link is what the probes make: one end of a veth pair.
+var link = topo.Interface{
+	Name: "eth0", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1},
+	Addresses: []netip.Prefix{netip.MustParsePrefix("198.18.0.1/30")},
+}
+
+func tryVeth() error {
+	return inFresh(func(ns *netns.NS, h *rtnl.Handle) error { return h.AddVeth("l0a", ns, &link, topo.DefaultMTU) })
+}
+
+func tryPackets() error {
+	return inFresh(func(ns *netns.NS, _ *rtnl.Handle) error {
+		c, err := capture.Open(ns, capture.Options{})
+		if err != nil {
+			return err
+		}
+		w, err := wire.New(ns, wire.Options{})
+		if err != nil {
+			return errors.Join(err, c.Close())
+		}
+		return errors.Join(w.Close(), c.Close())
+	})
+}
+
+func trySysctl(name string) error {
+	return inFresh(func(_ *netns.NS, h *rtnl.Handle) error {
+		_, err := h.Sysctl(name)
+		return err
+	})
+}
+
+func tryCongestionControl() error {
+	return inFresh(func(ns *netns.NS, h *rtnl.Handle) error {
+		n := &topo.PlanNode{Interfaces: []topo.Interface{link}, Routes: []topo.PlanRoute{{To: netip.MustParsePrefix("198.18.0.0/30"), Kind: topo.Unicast}}}
+		return errors.Join(
+			h.AddVeth("l0a", ns, &link, topo.DefaultMTU), h.AddAddresses(&link), h.SetUp(link.Name, true),
+			h.ReplaceRoutes(n, func(int) bool { return false }, topo.DefaultCongestionControl))
+	})
+}
+
+func tryTracepoint() error {
+	t, err := kernel.Open()
+	if err != nil {
+		return err
+	}
+	return t.Close()
+}
+
+// tryRealTime asks for the real-time scheduling of a thread that then ends.
+func tryRealTime() error {
+	return inFresh(func(ns *netns.NS, _ *rtnl.Handle) error {
+		return ns.Do(func() error {
+			attr := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}
+			if err := unix.SchedSetAttr(0, attr, 0); err != nil {
+				return fmt.Errorf("use SCHED_FIFO: %w", err)
+			}
+			return nil
+		})
+	})
+}
+
+// tryRules applies a firewall of one rule, or a NAT.
+func tryRules(rule topo.Rule, nat bool) error {
+	return inFresh(func(ns *netns.NS, _ *rtnl.Handle) error {
+		node := &topo.Node{Name: "probe", Role: topo.Router}
+		if nat {
+			node.NAT = &topo.NAT{Outside: "peer"}
+		} else {
+			rule.Name, rule.Hook = "probe", topo.Forward
+			node.Firewall = []topo.Rule{rule}
+		}
+		rules, err := nft.Compile(node, nft.Names{
+			Interface: map[string]string{"peer": "eth0"},
+			Own:       map[string][]netip.Prefix{"peer": {netip.MustParsePrefix("198.18.0.1/30"), netip.MustParsePrefix("2001:db8::1/64")}},
+		})
+		if err != nil {
+			return err
+		}
+		h, err := nft.Open(ns)
+		if err != nil {
+			return err
+		}
+		return errors.Join(h.Apply(rules), h.Close())
+	})
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"testbed/scenarios/report"
+	"testbed/scenarios/run"
+	"testbed/scenarios/spec"
+	"testbed/scenarios/verdict"
+	"testbed/topo/sandbox"
+)
+
+// runFlags are those of `testbed run`.
+type runFlags struct {
+	jobs        int
+	json, junit string
+	keep        bool
+	story       string
+	color       string
+	ascii       bool
+}
+
+func newRun() *cobra.Command {
+	f := &runFlags{}
+	c := &cobra.Command{
+		Use:   "run FILE|DIR…",
+		Short: "Run scenarios and judge them",
+		Long: `Run builds each scenario's network, performs its steps on the real kernel, and
+holds what was observed against what the scenario expects.
+
+For one scenario it tells the whole story of every step: a ladder diagram of the
+segments, where each one died, and a paragraph in plain words. For several it
+prints one line a step, and the story of those that failed. --story changes that.
+
+A folder stands for every *.yaml and *.yml file in it.
+
+Exit codes: 0 all expectations were met, 1 one was not, 2 wrong usage or an
+invalid scenario, 3 this host can't run it, 4 the testbed itself failed,
+130 interrupted.`,
+		Example: `  testbed run scenarios/firewall-drop.yaml
+  testbed run scenarios/ --jobs 4 --junit report.xml
+  testbed run my.yaml --json -              the full report as JSON, on standard output
+  testbed run my.yaml --keep                hold the network; then, elsewhere:
+  testbed exec client -- ping -c 1 server`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(args) },
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
+		},
+	}
+	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many scenarios run at once (0: up to 16)")
+	c.Flags().StringVar(&f.json, "json", "", "write the full report as JSON to `FILE` (- for standard output)")
+	c.Flags().StringVar(&f.junit, "junit", "", "write a JUnit XML report to `FILE` (- for standard output)")
+	c.Flags().BoolVar(&f.keep, "keep", false, "hold the network open after the last step, for `testbed exec`, until Ctrl-C")
+	c.Flags().StringVar(&f.story, "story", "auto", "whose whole story is told: always, failed, never; auto: always for one scenario, else failed")
+	c.Flags().StringVar(&f.color, "color", "auto", "colours: always, never; auto: on a terminal")
+	c.Flags().BoolVar(&f.ascii, "ascii", false, "keep to ASCII")
+	c.Flags().Lookup("keep").Usage = "hold the network open after the last step, for testbed exec, until Ctrl-C"
+	completeWords(c, "story", "auto", "always", "failed", "never")
+	completeWords(c, "color", "auto", "always", "never")
+	return c
+}
+
+// completeWords offers a flag's words to the shell.
+func completeWords(c *cobra.Command, flag string, words ...string) {
+	c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// defaultJobs bounds how many scenarios run at once unless --jobs says more.
+const defaultJobs = 16
+
+// run checks everything outside the sandbox, so that no mistake needs a
+// privilege to be told, and then goes on inside.
+func (f *runFlags) run(args []string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	list, err := load(args)
+	if err != nil {
+		return err
+	}
+	if f.keep && len(list) > 1 {
+		return usage("--keep holds one network: name one scenario, not %d", len(list))
+	}
+	var o sandbox.Options
+	if f.keep && sandbox.First() {
+		door, err := openDoor(list[0].Name)
+		if err != nil {
+			return err
+		}
+		o.Files = append(o.Files, door)
+	}
+	if err := sandbox.Enter(o); err != nil {
+		return err
+	}
+	return f.perform(list)
+}
+
+// check refuses words that no flag knows.
+func (f *runFlags) check() error {
+	if f.jobs < 0 {
+		return usage("--jobs %d: it takes 0 or more", f.jobs)
+	}
+	for _, w := range []struct {
+		flag, value string
+		valid       []string
+	}{{"story", f.story, []string{"auto", "always", "failed", "never"}}, {"color", f.color, []string{"auto", "always", "never"}}} {
+		if err := oneOf(w.flag, w.value, w.valid); err != nil {
+			return err
+		}
+	}
+	if f.json == "-" && f.junit == "-" {
+		return usage("--json - and --junit - both want standard output")
+	}
+	return nil
+}
+
+// perform runs the scenarios and reports them, inside the sandbox.
+func (f *runFlags) perform(list []*spec.Scenario) error {
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	text := io.Writer(os.Stdout)
+	if f.json == "-" || f.junit == "-" {
+		text = os.Stderr
+	}
+	p := newPrinter(text, list, f)
+	o := run.Options{Jobs: f.jobs, OnStart: p.start, OnStep: p.step, OnDone: p.done}
+	if f.jobs == 0 {
+		o.Jobs = defaultJobs
+	}
+	if f.keep {
+		o.Keep = p.keep
+	}
+	began := time.Now()
+	results := run.All(ctx, list, o)
+	p.close()
+	if len(results) > 1 {
+		report.Summary(text, results, time.Since(began))
+	}
+	if err := f.write(results); err != nil {
+		return err
+	}
+	if ctx.Err() != nil && !f.keep {
+		return &codeError{code: exitInterrupted, err: errors.New("interrupted")}
+	}
+	return verdictOf(results)
+}
+
+// verdictOf is the error, already told in the report, that the results stand
+// for: the gravest one.
+func verdictOf(results []*verdict.Result) error {
+	code := exitOK
+	for _, r := range results {
+		switch {
+		case r.Err != nil:
+			code = max(code, codeOf(r.Err))
+		case !r.OK():
+			code = max(code, exitUnmet)
+		}
+	}
+	if code == exitOK {
+		return nil
+	}
+	return &codeError{code: code}
+}
+
+// write writes the machine-readable reports.
+func (f *runFlags) write(results []*verdict.Result) error {
+	for _, w := range []struct {
+		path  string
+		write func(io.Writer, []*verdict.Result) error
+	}{{f.json, report.JSON}, {f.junit, report.JUnit}} {
+		if w.path == "" {
+			continue
+		}
+		if err := writeTo(w.path, func(out io.Writer) error { return w.write(out, results) }); err != nil {
+			return fmt.Errorf("write report: %w", err)
+		}
+	}
+	return nil
+}
+
+// writeTo writes a file, or standard output for "-".
+func writeTo(path string, write func(io.Writer) error) error {
+	if path == "-" {
+		return write(os.Stdout)
+	}
+	out, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(out), out.Close())
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"testbed/scenarios/spec"
+	"testbed/topo"
+)
+
+func newValidate() *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate FILE|DIR…",
+		Short: "Check scenario files without running them",
+		Long: `Validate reads scenario files and tells every mistake in them, with file, line
+and column. It builds nothing and needs no privilege.`,
+		Example: "  testbed validate scenarios/",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			list, err := load(args)
+			if err != nil {
+				return err
+			}
+			for _, s := range list {
+				if _, err := topo.MakePlan(&s.Topology); err != nil {
+					return usage("%s: %w", s.File, err)
+				}
+				fmt.Printf("%s: ok: %s, %s, %s\n", s.File, count(len(s.Topology.Nodes), "node"), count(len(s.Topology.Links), "link"), count(len(s.Steps), "step"))
+			}
+			return nil
+		},
+	}
+}
+
+func newSchema() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of scenario files",
+		Long: `Schema prints the JSON Schema of the scenario language, for editors that check
+and complete YAML.`,
+		Example: `  testbed schema > testbed.schema.json
+  # then, as the first line of a scenario:
+  # yaml-language-server: $schema=testbed.schema.json`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			b, err := spec.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = os.Stdout.Write(append(b, '\n'))
+			return err
+		},
+	}
+}

@@ -1,0 +1,239 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"testbed/agents"
+	"testbed/agents/http"
+	"testbed/agents/tcp"
+	"testbed/scenarios/spec"
+	"testbed/scenarios/verdict"
+	"testbed/topo"
+
+	"golang.org/x/sys/unix"
+)
+
+// defaultTimeout is that of a step which must end and names none.
+const defaultTimeout = 30 * time.Second
+
+// Connect opens a TCP connection as the step says, and closes it again unless
+// the step names it. How it ended is in the observation; the error is the
+// testbed's own.
+func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation, error) {
+	o := &verdict.Observation{Kind: verdict.Connect, Title: fmt.Sprintf("connect %s from %s", c.Target, c.From), From: c.From}
+	if c.Family == spec.IPv6 {
+		o.Title += " over IPv6"
+	}
+	conn, err := l.begin(o, c.From, c.Target, c.Family)
+	if err != nil {
+		return nil, err
+	}
+	a, err := tcp.Connect(ctx, l.net.Nodes[conn.from].NS, conn.remote, c.Timeout, conn.started)
+	if err != nil {
+		return nil, err
+	}
+	conn.attempted(o, a)
+	o.Elapsed = a.Elapsed
+	if a.Conn != nil {
+		o.ConnectTime = &a.Elapsed
+	}
+	conn.watch.settle(ctx, conn, o.Path)
+	if err := conn.watch.observe(o, conn, conn.watch.began); err != nil {
+		return nil, err
+	}
+	switch {
+	case a.Conn == nil:
+	case c.As == "":
+		a.Conn.Close()
+	default:
+		if old := l.kept[c.As]; old != nil {
+			old.conn.Close()
+		}
+		l.kept[c.As] = conn
+	}
+	return o, nil
+}
+
+// HTTP performs one request as the step says.
+func (l *Lab) HTTP(ctx context.Context, h spec.HTTP) (*verdict.Observation, error) {
+	o := &verdict.Observation{Kind: verdict.HTTP, Title: fmt.Sprintf("GET %s from %s", h.URL, h.From), From: h.From}
+	conn, err := l.begin(o, h.From, h.Target, h.Family)
+	if err != nil {
+		return nil, err
+	}
+	r := http.Request{
+		NS: l.net.Nodes[conn.from].NS, To: conn.remote, URL: h.URL,
+		Timeout: orDefault(h.Timeout), OnStart: conn.started,
+	}
+	if h.TLS {
+		r.TLS = l.authority.ClientConfig(h.Target.Host)
+	}
+	res, err := http.Get(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if res.Attempt.Conn != nil {
+		defer res.Attempt.Conn.Close()
+	}
+	conn.attempted(o, res.Attempt)
+	o.Outcome, o.Errno, o.Deadline, o.Elapsed = res.Outcome, errnoName(res.Errno), res.Deadline, res.Elapsed
+	o.ConnectTime, o.TLSTime, o.FirstByteTime = res.ConnectTime, res.TLSTime, res.FirstByteTime
+	o.Status, o.Detail = res.Status, res.Detail
+	conn.watch.settle(ctx, conn, o.Path)
+	return o, conn.watch.observe(o, conn, conn.watch.began)
+}
+
+// begin resolves a step's ends and begins to watch.
+func (l *Lab) begin(o *verdict.Observation, from string, target spec.Target, family spec.Family) (*connection, error) {
+	p := l.net.Plan
+	c := &connection{from: p.Topology.NodeIndex(from), target: p.Topology.NodeIndex(target.Host)}
+	if c.from < 0 {
+		return nil, fmt.Errorf("no node %q", from)
+	}
+	addr, err := netip.ParseAddr(target.Host)
+	if c.target >= 0 {
+		addr, err = p.Resolve(c.from, c.target, family != spec.IPv6), nil
+	}
+	if err != nil || !addr.IsValid() {
+		return nil, fmt.Errorf("%s is neither a node with an address nor an address", target.Host)
+	}
+	c.remote = netip.AddrPortFrom(addr.Unmap(), target.Port)
+	walk := p.Walk(c.from, c.remote)
+	if c.target = p.Owner(c.remote.Addr()); walk.Arrived {
+		c.target = walk.Nodes[len(walk.Nodes)-1]
+	}
+	if c.target >= 0 {
+		o.Target = p.Nodes[c.target].Name
+	}
+	for _, n := range walk.Nodes {
+		o.Path.Nodes = append(o.Path.Nodes, p.Nodes[n].Name)
+	}
+	o.Path.There, o.Path.Back = p.Delays(walk)
+	o.Remote = c.remote
+	c.watch, err = l.watch()
+	o.Began = c.watch.began
+	return c, err
+}
+
+// started learns the client's address while an attempt is under way.
+func (c *connection) started(local netip.AddrPort) { c.local = local }
+
+// attempted records how the attempt ended.
+func (c *connection) attempted(o *verdict.Observation, a *tcp.Attempt) {
+	if a.Local.IsValid() {
+		c.local = a.Local
+	}
+	c.conn = a.Conn
+	o.Local, o.Began = c.local, a.Began
+	o.Outcome, o.Errno, o.Deadline = a.Outcome, errnoName(a.Errno), a.Deadline
+}
+
+// Exchange writes to a kept connection and reads until the answer is complete.
+func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observation, error) {
+	c, err := l.connection(x.Connection)
+	if err != nil {
+		return nil, err
+	}
+	o := &verdict.Observation{Kind: verdict.Exchange, Title: "exchange on " + x.Connection}
+	if err := l.again(o, c); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { c.conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	complete := l.complete(c, x.Send)
+	c.exchanged = true
+	done := tcp.Exchange(c.conn, []byte(x.Send), complete, orDefault(x.Timeout))
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	o.Outcome, o.Errno, o.Deadline, o.Elapsed = done.Outcome, errnoName(done.Errno), done.Deadline, done.Elapsed
+	o.FirstByteTime = done.FirstByte
+	o.Answer = string(done.Answer[:min(len(done.Answer), 256)])
+	c.watch.settle(ctx, c, o.Path)
+	return o, c.watch.observe(o, c, o.Began)
+}
+
+// CloseConnection ends a kept connection with FIN or RST, and waits until what
+// that sends has arrived.
+func (l *Lab) CloseConnection(ctx context.Context, x spec.Close) (*verdict.Observation, error) {
+	c, err := l.connection(x.Connection)
+	if err != nil {
+		return nil, err
+	}
+	o := &verdict.Observation{Kind: verdict.Close, Title: "close " + x.Connection}
+	if err := l.again(o, c); err != nil {
+		return nil, err
+	}
+	if x.Reset {
+		o.Title += " with a reset"
+		c.conn.SetLinger(0)
+	}
+	err = c.conn.Close()
+	delete(l.kept, x.Connection)
+	o.Elapsed = time.Since(o.Began)
+	if err != nil {
+		return nil, fmt.Errorf("close %s: %w", x.Connection, err)
+	}
+	c.watch.settle(ctx, c, o.Path)
+	return o, c.watch.observe(o, c, o.Began)
+}
+
+func (l *Lab) connection(name string) (*connection, error) {
+	if c := l.kept[name]; c != nil {
+		return c, nil
+	}
+	return nil, fmt.Errorf("connection %q is not open: the step that names it did not connect", name)
+}
+
+// again begins a step on a connection that is open. What is seen of it counts
+// from now, and so do the rules.
+func (l *Lab) again(o *verdict.Observation, c *connection) error {
+	p := l.net.Plan
+	o.From, o.Local, o.Remote = p.Nodes[c.from].Name, c.local, c.remote
+	if c.target >= 0 {
+		o.Target = p.Nodes[c.target].Name
+	}
+	walk := p.Walk(c.from, c.remote)
+	for _, n := range walk.Nodes {
+		o.Path.Nodes = append(o.Path.Nodes, p.Nodes[n].Name)
+	}
+	o.Path.There, o.Path.Back = p.Delays(walk)
+	rules, err := l.net.Rules()
+	c.watch.rules = rules
+	o.Began = time.Now()
+	return err
+}
+
+// complete tells when an answer is whole, by what serves the connection: an echo
+// as long as what was sent, a line of a banner, and whatever comes first from a
+// server that the testbed does not know.
+func (l *Lab) complete(c *connection, sent string) func([]byte) bool {
+	serve := topo.Serve("")
+	if c.target >= 0 {
+		if r := l.servers[c.target][c.remote.Port()]; r != nil {
+			serve = r.listener.Serve
+		}
+	}
+	if serve == topo.ServeBanner && c.exchanged {
+		serve = topo.ServeEcho
+	}
+	return func(answer []byte) bool { return agents.Complete(serve, sent, answer) }
+}
+
+func orDefault(timeout time.Duration) time.Duration {
+	if timeout == 0 {
+		return defaultTimeout
+	}
+	return timeout
+}
+
+// errnoName is an errno's symbol, such as ECONNREFUSED; empty for none.
+func errnoName(e unix.Errno) string {
+	if e == 0 {
+		return ""
+	}
+	return unix.ErrnoName(e)
+}

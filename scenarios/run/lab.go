@@ -1,0 +1,210 @@
+// Package run builds networks, performs what scenarios say on them and gathers
+// what is observed. It is also the library's entrance: a Lab is a network that a
+// Go test can connect across and ask about.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"testbed/agents/exec"
+	"testbed/agents/server"
+	"testbed/agents/tcp"
+	"testbed/agents/tls"
+	"testbed/netem"
+	"testbed/observe/capture"
+	"testbed/observe/kernel"
+	"testbed/topo"
+	"testbed/topo/build"
+	"testbed/topo/sandbox"
+)
+
+// maxDrops bounds how many of the links' drops are kept.
+const maxDrops = 1 << 17
+
+// ErrOutside means that the program is not in a sandbox.
+var ErrOutside = errors.New("not in a sandbox: call sandbox.Enter at the beginning of main, or sandbox.TestMain in TestMain")
+
+// Lab is a running network with its servers and what watches it. Its methods are
+// not safe for concurrent use.
+type Lab struct {
+	net       *build.Network
+	capture   *capture.Capture
+	tracer    func() *kernel.Tracer
+	authority *tls.Authority
+	servers   []map[uint16]*running
+	kept      map[string]*connection
+
+	mu    sync.Mutex
+	drops []netem.Drop
+}
+
+// running is a listener and its server.
+type running struct {
+	listener topo.Listener
+	server   *tcp.Listener
+}
+
+// connection is one that a step keeps open.
+type connection struct {
+	conn          *net.TCPConn
+	from, target  int
+	local, remote netip.AddrPort
+	// watch began with the connection, so that its packets are told apart.
+	watch *watch
+	// exchanged is true once something was exchanged on it.
+	exchanged bool
+}
+
+// Open builds a topology and starts its servers. The caller closes the lab. The
+// program must be in a sandbox.
+func Open(ctx context.Context, t *topo.Topology) (*Lab, error) {
+	if !sandbox.Inside() {
+		return nil, ErrOutside
+	}
+	l := &Lab{kept: map[string]*connection{}, tracer: traceStates()}
+	authority := make(chan error, 1)
+	go func() (err error) {
+		l.authority, err = tls.NewAuthority()
+		authority <- err
+		return
+	}()
+	var err error
+	l.net, err = build.Up(t, build.Options{OnDrop: l.onDrop, BeforeTraffic: l.openCapture})
+	if err := errors.Join(err, <-authority); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	l.servers = make([]map[uint16]*running, len(t.Nodes))
+	for i := range t.Nodes {
+		if err := ctx.Err(); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+		if err := l.listen(i, t.Nodes[i].Listen); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
+	return l, nil
+}
+
+// Close ends every connection and server, and takes the network down.
+func (l *Lab) Close() error {
+	var errs []error
+	for _, c := range l.kept {
+		c.conn.Close()
+	}
+	for _, ports := range l.servers {
+		for _, r := range ports {
+			errs = append(errs, r.server.Close())
+		}
+	}
+	if l.net != nil {
+		errs = append(errs, l.net.Close())
+	}
+	if l.capture != nil {
+		errs = append(errs, l.capture.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Plan is what the network is now.
+func (l *Lab) Plan() *topo.Plan { return l.net.Plan }
+
+// Program is where programs of a node run, for package exec.
+func (l *Lab) Program(node int) exec.Node {
+	return exec.Node{NS: l.net.Nodes[node].NS, Name: l.net.Plan.Nodes[node].Name, Hosts: l.net.Plan.Hosts(node)}
+}
+
+// openCapture begins to watch the ether.
+func (l *Lab) openCapture(n *build.Network) (err error) {
+	links, err := n.Ends()
+	if err != nil {
+		return err
+	}
+	ends := map[int]capture.End{}
+	for index, link := range links {
+		side := netem.Side(slices.IndexFunc(link.Ends[:], func(e netem.End) bool { return e.Index == index }))
+		ends[index] = capture.End{Link: link.ID, Side: side}
+	}
+	if l.capture, err = capture.Open(n.Ether, capture.Options{}); err != nil {
+		return err
+	}
+	return l.capture.Start(ends)
+}
+
+// onDrop keeps what a link dropped. It runs on the medium's thread.
+func (l *Lab) onDrop(d netem.Drop) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.drops) < maxDrops {
+		l.drops = append(l.drops, d)
+	}
+}
+
+// dropsSince are the drops from a moment on.
+func (l *Lab) dropsSince(t time.Time) []netem.Drop {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i, _ := slices.BinarySearchFunc(l.drops, t, func(d netem.Drop, t time.Time) int { return d.Time.Compare(t) })
+	return slices.Clone(l.drops[i:])
+}
+
+// listen makes a node's servers be these: what is there already stays, with its
+// connections, and what is not named ends.
+func (l *Lab) listen(node int, listeners []topo.Listener) error {
+	was, now := l.servers[node], map[uint16]*running{}
+	for _, want := range listeners {
+		if r := was[want.Port]; r != nil && r.listener == want {
+			now[want.Port] = r
+			delete(was, want.Port)
+		}
+	}
+	var errs []error
+	for _, r := range was {
+		errs = append(errs, r.server.Close())
+	}
+	l.servers[node] = now
+	for _, want := range listeners {
+		if now[want.Port] != nil {
+			continue
+		}
+		s, err := server.Start(l.serverNode(node), want)
+		if err != nil {
+			return errors.Join(append(errs, fmt.Errorf("node %s: %w", l.net.Plan.Nodes[node].Name, err))...)
+		}
+		now[want.Port] = &running{listener: want, server: s}
+	}
+	return errors.Join(errs...)
+}
+
+func (l *Lab) serverNode(node int) server.Node {
+	n := server.Node{NS: l.net.Nodes[node].NS, Name: l.net.Plan.Nodes[node].Name, Authority: l.authority}
+	for _, f := range l.net.Plan.Nodes[node].Interfaces {
+		for _, a := range f.Addresses {
+			n.Addresses = append(n.Addresses, a.Addr())
+		}
+	}
+	return n
+}
+
+// traceStates opens the process's one tracer beside the caller's work. What it
+// returns waits for it; the tracer is nil where the kernel does not allow one.
+func traceStates() func() *kernel.Tracer {
+	done := make(chan *kernel.Tracer, 1)
+	go func() { done <- sharedTracer() }()
+	return sync.OnceValue(func() *kernel.Tracer { return <-done })
+}
+
+// sharedTracer lives as long as the process: many networks share it.
+var sharedTracer = sync.OnceValue(func() *kernel.Tracer {
+	t, err := kernel.Open()
+	if err != nil {
+		return nil
+	}
+	return t
+})

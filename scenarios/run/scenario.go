@@ -1,0 +1,93 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"testbed/scenarios/spec"
+	"testbed/scenarios/verdict"
+)
+
+// Options for Scenario and All.
+type Options struct {
+	// Jobs is how many scenarios run at once in All; zero means all of them.
+	Jobs int
+	// OnStart, OnStep and OnDone are told of progress, from the scenario's own
+	// goroutine. Any may be nil.
+	OnStart func(*spec.Scenario)
+	OnStep  func(s *spec.Scenario, step int, title string)
+	OnDone  func(*verdict.Result)
+	// Keep is called after the last step, the network still up. It returns when
+	// the network may go. May be nil.
+	Keep func(context.Context, *Lab, *verdict.Result)
+}
+
+// Scenario runs one scenario from building its network to judging its last step.
+// A step that observes something else than expected does not end it.
+func Scenario(ctx context.Context, s *spec.Scenario, o Options) *verdict.Result {
+	if o.OnStart != nil {
+		o.OnStart(s)
+	}
+	r := &verdict.Result{Scenario: s, Began: time.Now()}
+	if r.Err = perform(ctx, s, o, r); r.Elapsed == 0 {
+		r.Elapsed = time.Since(r.Began)
+	}
+	if o.OnDone != nil {
+		o.OnDone(r)
+	}
+	return r
+}
+
+// perform fills the result's steps.
+func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result) (err error) {
+	lab, err := Open(ctx, &s.Topology)
+	if err != nil {
+		return fmt.Errorf("build network: %w", err)
+	}
+	defer func() {
+		if e := lab.Close(); e != nil && err == nil {
+			err = fmt.Errorf("take network down: %w", e)
+		}
+	}()
+	r.Plan = lab.Plan()
+	for i := range s.Steps {
+		step := &s.Steps[i]
+		if o.OnStep != nil {
+			o.OnStep(s, i+1, Title(step))
+		}
+		obs, err := lab.Do(ctx, step)
+		if err != nil {
+			return fmt.Errorf("step %d, %s: %w", i+1, Title(step), err)
+		}
+		obs.Step = i + 1
+		r.Steps = append(r.Steps, verdict.StepResult{Step: step, Observation: obs, Verdict: verdict.Judge(step, obs)})
+	}
+	if o.Keep != nil {
+		r.Elapsed = time.Since(r.Began)
+		o.Keep(ctx, lab, r)
+	}
+	return nil
+}
+
+// All runs scenarios, several at once, and returns their results in the order
+// given.
+func All(ctx context.Context, list []*spec.Scenario, o Options) []*verdict.Result {
+	results := make([]*verdict.Result, len(list))
+	jobs := o.Jobs
+	if jobs <= 0 {
+		jobs = len(list)
+	}
+	slots := make(chan struct{}, jobs)
+	var wg sync.WaitGroup
+	for i, s := range list {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			results[i] = Scenario(ctx, s, o)
+		})
+	}
+	wg.Wait()
+	return results
+}

@@ -1,0 +1,151 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"testbed/agents/exec"
+	"testbed/scenarios/spec"
+	"testbed/scenarios/verdict"
+	"testbed/topo"
+	"testbed/topo/build"
+)
+
+// defaultExecTimeout is that of an exec step that names none.
+const defaultExecTimeout = 60 * time.Second
+
+// Do performs one step and says what was observed. The error is the testbed's
+// own or the context's.
+func (l *Lab) Do(ctx context.Context, s *spec.Step) (*verdict.Observation, error) {
+	switch {
+	case s.Connect != nil:
+		return l.Connect(ctx, *s.Connect)
+	case s.HTTP != nil:
+		return l.HTTP(ctx, *s.HTTP)
+	case s.Exchange != nil:
+		return l.Exchange(ctx, *s.Exchange)
+	case s.Close != nil:
+		return l.CloseConnection(ctx, *s.Close)
+	case s.Exec != nil:
+		return l.Exec(ctx, *s.Exec)
+	case s.Wait != nil:
+		return l.Wait(ctx, s.Wait.Duration)
+	case s.Set != nil:
+		return l.Set(*s.Set)
+	}
+	return nil, fmt.Errorf("line %d: a step without an action", s.Line)
+}
+
+// Title is a step in words.
+func Title(s *spec.Step) string {
+	switch {
+	case s.Connect != nil:
+		return fmt.Sprintf("connect %s from %s", s.Connect.Target, s.Connect.From)
+	case s.HTTP != nil:
+		return fmt.Sprintf("GET %s from %s", s.HTTP.URL, s.HTTP.From)
+	case s.Exchange != nil:
+		return "exchange on " + s.Exchange.Connection
+	case s.Close != nil:
+		return "close " + s.Close.Connection
+	case s.Exec != nil:
+		return fmt.Sprintf("exec %s in %s", s.Exec.Text, s.Exec.From)
+	case s.Wait != nil:
+		return "wait " + s.Wait.Duration.String()
+	case s.Set != nil:
+		return "set " + s.Set.Text
+	}
+	return ""
+}
+
+// Wait lets time pass.
+func (l *Lab) Wait(ctx context.Context, d time.Duration) (*verdict.Observation, error) {
+	o := &verdict.Observation{Kind: verdict.Wait, Title: "wait " + d.String(), Began: time.Now()}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-timer.C:
+	}
+	o.Elapsed = time.Since(o.Began)
+	return o, nil
+}
+
+// Exec runs a program in a node.
+func (l *Lab) Exec(ctx context.Context, e spec.Exec) (*verdict.Observation, error) {
+	node := l.net.Plan.Topology.NodeIndex(e.From)
+	if node < 0 {
+		return nil, fmt.Errorf("no node %q", e.From)
+	}
+	w, err := l.watch()
+	if err != nil {
+		return nil, err
+	}
+	o := &verdict.Observation{Kind: verdict.Exec, Title: fmt.Sprintf("exec %s in %s", e.Text, e.From), From: e.From, Began: w.began}
+	timeout := e.Timeout
+	if timeout == 0 {
+		timeout = defaultExecTimeout
+	}
+	r, err := exec.Run(ctx, l.Program(node), exec.Command{Args: e.Args, Env: e.Env}, timeout)
+	if err != nil && ctx.Err() == nil {
+		o.Exit, o.Detail = exitNotStarted, err.Error()
+		return o, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.Elapsed, o.Deadline = r.Elapsed, r.Deadline
+	o.Exit, o.Stdout, o.Stderr = r.Exit, r.Stdout, r.Stderr
+	o.Rules, err = w.matched()
+	return o, err
+}
+
+// exitNotStarted is a shell's code for a program that can't be run.
+const exitNotStarted = 127
+
+// Set changes the running network.
+func (l *Lab) Set(s spec.Set) (*verdict.Observation, error) {
+	o := &verdict.Observation{Kind: verdict.Set, Title: "set " + s.Text, Began: time.Now()}
+	err := l.set(s)
+	o.Elapsed = time.Since(o.Began)
+	if err != nil {
+		return nil, fmt.Errorf("set %s: %w", s.Text, err)
+	}
+	return o, nil
+}
+
+func (l *Lab) set(s spec.Set) error {
+	if s.Node == "" {
+		return l.net.SetLink(s.Link, build.LinkState{Toward: s.Toward, MTU: s.MTU, Down: s.Down})
+	}
+	node := l.net.Plan.Topology.NodeIndex(s.Node)
+	if node < 0 {
+		return fmt.Errorf("no node %q", s.Node)
+	}
+	if s.Listen != nil {
+		if err := l.listen(node, *s.Listen); err != nil {
+			return err
+		}
+	}
+	for _, change := range []func() error{
+		ifSet(s.Firewall, func(r []topo.Rule) error { return l.net.SetFirewall(node, r) }),
+		ifSet(s.Sysctls, func(v []topo.Sysctl) error { return l.net.SetSysctls(node, v) }),
+		ifSet(s.Routes, func(r []topo.Route) error { return l.net.SetRoutes(node, r) }),
+	} {
+		if err := change(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ifSet applies a change that is named.
+func ifSet[T any](list *[]T, apply func([]T) error) func() error {
+	return func() error {
+		if list == nil {
+			return nil
+		}
+		return apply(*list)
+	}
+}

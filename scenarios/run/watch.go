@@ -1,0 +1,202 @@
+package run
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"testbed/netem"
+	"testbed/observe"
+	"testbed/observe/journey"
+	"testbed/observe/kernel"
+	"testbed/scenarios/verdict"
+)
+
+// patience is how much longer than the path's delay a packet is waited for
+// before it is given up as still on its way.
+const patience = 300 * time.Millisecond
+
+// watch is what has been observed since a moment.
+type watch struct {
+	lab   *Lab
+	began time.Time
+	frame int
+	state int
+	lost  uint64
+	rules []observe.RuleCount
+}
+
+// watch begins to observe.
+func (l *Lab) watch() (*watch, error) {
+	w := &watch{lab: l, began: time.Now(), frame: l.capture.Mark(), lost: l.capture.Lost()}
+	if t := l.tracer(); t != nil {
+		w.state = t.Mark()
+	}
+	var err error
+	w.rules, err = l.net.Rules()
+	return w, err
+}
+
+// matched are the rules that matched since the watch began. Counters that are
+// less than they were have begun again.
+func (w *watch) matched() ([]observe.RuleCount, error) {
+	now, err := w.lab.net.Rules()
+	if err != nil {
+		return nil, err
+	}
+	var out []observe.RuleCount
+	for _, r := range now {
+		i := slices.IndexFunc(w.rules, func(b observe.RuleCount) bool { return b.Node == r.Node && b.Rule == r.Rule })
+		if i >= 0 && w.rules[i].Packets <= r.Packets {
+			r.Packets -= w.rules[i].Packets
+		}
+		if r.Packets > 0 {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// flow are the journeys of one connection since the watch began.
+func (w *watch) flow(c *connection, rules []observe.RuleCount) []observe.Journey {
+	all := journey.Trace(journey.Input{
+		Frames: w.lab.capture.Since(w.frame),
+		Drops:  w.lab.dropsSince(w.began),
+		Plan:   w.lab.net.Plan,
+		Rules:  rules,
+	})
+	return journey.Flow(all, c.local, c.remote, w.lab.net.Plan.Nodes[c.from].Name)
+}
+
+// settle waits until no packet of the connection is on its way any more, or for
+// at most the path's delay and some patience.
+func (w *watch) settle(ctx context.Context, c *connection, path verdict.Path) {
+	ctx, cancel := context.WithTimeout(ctx, w.jitter(path)+path.RTT()+patience)
+	defer cancel()
+	for {
+		seen := w.lab.capture.Mark()
+		pending := slices.ContainsFunc(w.flow(c, nil), func(j observe.Journey) bool { return j.Fate.Pending })
+		if !pending {
+			return
+		}
+		if _, err := w.lab.capture.Wait(ctx, seen, func(observe.Frame) bool { return true }); err != nil {
+			return
+		}
+	}
+}
+
+// jitter is the most that the links of a path add to their delays.
+func (w *watch) jitter(path verdict.Path) (d time.Duration) {
+	for i := 1; i < len(path.Nodes); i++ {
+		link := w.lab.net.Plan.Topology.LinkIndex(path.Nodes[i-1], path.Nodes[i])
+		for _, side := range []netem.Side{0, 1} {
+			d += w.lab.net.Plan.Links[link].Toward[side].Jitter
+		}
+	}
+	return d
+}
+
+// observe completes an observation with what was seen of its connection since a
+// moment, which is the step's beginning.
+func (w *watch) observe(o *verdict.Observation, c *connection, since time.Time) error {
+	rules, err := w.matched()
+	if err != nil {
+		return err
+	}
+	o.Rules = rules
+	o.Unseen = w.lab.capture.Lost() - w.lost
+	if !c.local.IsValid() {
+		return nil
+	}
+	whole := w.flow(c, rules)
+	w.seenFrom(o, whole)
+	o.ClientStates, o.ServerStates, o.StateSource = w.states(o, c, whole)
+	w.acceptTime(o, whole)
+	for _, j := range whole {
+		if !j.SentAt().Before(since) {
+			o.Journeys = append(o.Journeys, j)
+		}
+	}
+	return nil
+}
+
+// seenFrom tells whose address the server saw.
+func (w *watch) seenFrom(o *verdict.Observation, js []observe.Journey) {
+	for i := range js {
+		last := js[i].Last()
+		to := w.lab.net.Plan.Topology.Links[last.Link].Ends[last.Side]
+		if !last.Sent && last.Packet.TCP != nil && to == o.Target && js[i].Packet().Dst == o.Remote.Addr() {
+			o.SeenAddr = netip.AddrPortFrom(last.Packet.Src, last.Packet.TCP.SrcPort)
+			if n := w.lab.net.Plan.Owner(last.Packet.Src); n >= 0 {
+				o.SeenFrom = w.lab.net.Plan.Nodes[n].Name
+			}
+			return
+		}
+	}
+}
+
+// states are those of both ends: from the tracepoint where it is allowed. A
+// server's SYN-RECEIVED always comes from the packets, because a connection
+// request has no socket of its own yet (net/ipv4/tcp_minisocks.c).
+func (w *watch) states(o *verdict.Observation, c *connection, js []observe.Journey) (client, server []observe.StateChange, from observe.Source) {
+	client, server = journey.States(js, w.lab.net.Plan.Nodes[c.from].Name)
+	if failed := o.Errno != "" || o.Deadline; failed && o.Kind != verdict.Exchange && len(client) > 0 && client[len(client)-1].State == observe.SynSent {
+		client = append(client, observe.StateChange{Time: o.Began.Add(o.Elapsed), State: observe.Closed})
+	}
+	t := w.lab.tracer()
+	if t == nil {
+		return client, server, observe.FromPackets
+	}
+	changes := t.Since(w.state)
+	traced := trace(changes, w.lab.net.Nodes[c.from].NS.Inode(), c.local, c.remote)
+	if c.target >= 0 {
+		server = append(halfOpen(server), trace(changes, w.lab.net.Nodes[c.target].NS.Inode(), serverEnd(js, o.Target, w), o.SeenAddr)...)
+	}
+	return traced, server, observe.FromTracepoint
+}
+
+// halfOpen is the state that only packets tell, if they do.
+func halfOpen(server []observe.StateChange) []observe.StateChange {
+	i := slices.IndexFunc(server, func(s observe.StateChange) bool { return s.State == observe.SynReceived })
+	if i < 0 {
+		return nil
+	}
+	return server[i : i+1 : i+1]
+}
+
+// serverEnd is the server's own address and port as its socket has them.
+func serverEnd(js []observe.Journey, target string, w *watch) netip.AddrPort {
+	for i := range js {
+		last := js[i].Last()
+		if !last.Sent && last.Packet.TCP != nil && w.lab.net.Plan.Topology.Links[last.Link].Ends[last.Side] == target {
+			return netip.AddrPortFrom(last.Packet.Dst, last.Packet.TCP.DstPort)
+		}
+	}
+	return netip.AddrPort{}
+}
+
+// trace selects one socket's changes. In SYN-SENT a socket may have no port yet
+// (net/ipv4/tcp_ipv4.c, tcp_v4_connect), and one without a port may have any
+// address.
+func trace(changes []kernel.Change, netns uint64, local, remote netip.AddrPort) (out []observe.StateChange) {
+	for _, c := range changes {
+		mine := c.Local == local || c.New == observe.SynSent && c.Local.Port() == 0
+		if c.Netns != netns || c.Remote != remote || !mine || c.New == observe.SynReceived {
+			continue
+		}
+		out = append(out, observe.StateChange{Time: c.Time, State: c.New})
+	}
+	return out
+}
+
+// acceptTime is from the first SYN on the client's interface until the server's
+// socket was ESTABLISHED.
+func (w *watch) acceptTime(o *verdict.Observation, js []observe.Journey) {
+	i := slices.IndexFunc(o.ServerStates, func(s observe.StateChange) bool { return s.State == observe.Established })
+	if i < 0 || len(js) == 0 {
+		return
+	}
+	d := o.ServerStates[i].Time.Sub(js[0].SentAt())
+	o.AcceptTime, o.AcceptSource = &d, o.StateSource
+}

@@ -1,0 +1,125 @@
+package build
+
+import (
+	"fmt"
+	"slices"
+
+	"testbed/netem"
+	"testbed/topo"
+)
+
+// replan replaces the topology by a changed copy of it. Addresses stay, because
+// they follow from the nodes' and links' order alone.
+func (n *Network) replan(change func(*topo.Topology)) error {
+	t := *n.Plan.Topology
+	t.Nodes, t.Links = slices.Clone(t.Nodes), slices.Clone(t.Links)
+	change(&t)
+	plan, err := topo.MakePlan(&t)
+	if err != nil {
+		return fmt.Errorf("plan change: %w", err)
+	}
+	n.Plan = plan
+	return nil
+}
+
+// LinkState is what SetLink changes of a link.
+type LinkState struct {
+	Toward [2]netem.Impairment
+	// MTU of both interfaces; zero means topo.DefaultMTU.
+	MTU  int
+	Down bool
+}
+
+// SetLink changes a link while it carries. A link that goes down takes the
+// interfaces at both of its ends down, with the routes over them.
+func (n *Network) SetLink(link int, s LinkState) error {
+	was := n.Plan.Links[link]
+	err := n.replan(func(t *topo.Topology) {
+		l := &t.Links[link]
+		l.Toward, l.MTU, l.Down = s.Toward, s.MTU, s.Down
+	})
+	if err != nil {
+		return err
+	}
+	for side, i := range n.impairments(link) {
+		if err := n.segments[link].Set(netem.Side(side), i); err != nil {
+			return fmt.Errorf("change link: %w", err)
+		}
+	}
+	for side, name := range n.Plan.Topology.Links[link].Ends {
+		if err := n.changeInterface(n.Plan.Topology.NodeIndex(name), n.Plan.Interface(link, netem.Side(side)), was); err != nil {
+			return fmt.Errorf("node %s: %w", name, err)
+		}
+	}
+	if now := n.Plan.Links[link]; !was.Down || now.Down {
+		return nil
+	}
+	return n.restore(link)
+}
+
+// changeInterface makes one end follow its link's MTU and state.
+func (n *Network) changeInterface(i int, f *topo.Interface, was topo.PlanLink) error {
+	now := n.Plan.Links[f.Link]
+	if was.MTU != now.MTU {
+		if err := n.Nodes[i].rtnl.SetMTU(f.Name, now.MTU); err != nil {
+			return err
+		}
+	}
+	if was.Down == now.Down {
+		return nil
+	}
+	return n.Nodes[i].rtnl.SetUp(f.Name, !now.Down)
+}
+
+// restore gives both ends of a link that came up again what they lost when it
+// went down. It waits until they carry, because the kernel restores IPv6
+// addresses only then.
+func (n *Network) restore(link int) error {
+	if err := n.ether.AwaitUp(n.Plan.Links[link].Ether[:]...); err != nil {
+		return err
+	}
+	for side, name := range n.Plan.Topology.Links[link].Ends {
+		i, f := n.Plan.Topology.NodeIndex(name), n.Plan.Interface(link, netem.Side(side))
+		for _, step := range []func() error{
+			func() error { return n.Nodes[i].rtnl.AwaitUp(f.Name) },
+			func() error { return n.Nodes[i].rtnl.AddAddresses(f) },
+			func() error { return n.Nodes[i].rtnl.AddNeighbours(f) },
+			func() error { return n.applyRoutes(i) },
+		} {
+			if err := step(); err != nil {
+				return fmt.Errorf("node %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// SetFirewall replaces a node's rules. Their counters begin again at zero.
+func (n *Network) SetFirewall(node int, rules []topo.Rule) error {
+	if err := n.replan(func(t *topo.Topology) { t.Nodes[node].Firewall = rules }); err != nil {
+		return err
+	}
+	return n.applyRules(node)
+}
+
+// SetSysctls sets kernel parameters of a node; those not named stay.
+func (n *Network) SetSysctls(node int, list []topo.Sysctl) error {
+	err := n.replan(func(t *topo.Topology) {
+		t.Nodes[node].Sysctls = append(slices.Clone(t.Nodes[node].Sysctls), list...)
+	})
+	if err != nil {
+		return err
+	}
+	if err := n.Nodes[node].rtnl.SetSysctls(list); err != nil {
+		return err
+	}
+	return n.applyRoutes(node)
+}
+
+// SetRoutes replaces the routes that a node writes out.
+func (n *Network) SetRoutes(node int, routes []topo.Route) error {
+	if err := n.replan(func(t *topo.Topology) { t.Nodes[node].Routes = routes }); err != nil {
+		return err
+	}
+	return n.applyRoutes(node)
+}

@@ -1,0 +1,163 @@
+package build
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"testbed/observe"
+	"testbed/topo"
+	"testbed/topo/nft"
+)
+
+// configureNodes brings every node up as planned.
+func (n *Network) configureNodes() error {
+	for i := range n.Nodes {
+		if err := n.configure(i); err != nil {
+			return fmt.Errorf("node %s: %w", n.Plan.Nodes[i].Name, err)
+		}
+	}
+	var carrying []string
+	for _, l := range n.Plan.Links {
+		if !l.Down {
+			carrying = append(carrying, l.Ether[:]...)
+		}
+	}
+	return n.ether.AwaitUp(carrying...)
+}
+
+// configure brings one node up: loopback, interfaces, kernel parameters,
+// firewall, then routes.
+func (n *Network) configure(i int) error {
+	node, plan := n.Nodes[i], &n.Plan.Nodes[i]
+	if err := node.rtnl.SetUp("lo", true); err != nil {
+		return err
+	}
+	var names []string
+	for j := range plan.Interfaces {
+		names = append(names, plan.Interfaces[j].Name)
+	}
+	if err := node.rtnl.DisableOffloads(names...); err != nil {
+		return err
+	}
+	for j := range plan.Interfaces {
+		if err := node.rtnl.AddAddresses(&plan.Interfaces[j]); err != nil {
+			return err
+		}
+	}
+	if err := n.applyRules(i); err != nil {
+		return err
+	}
+	for j := range plan.Interfaces {
+		if !n.linkDown(plan.Interfaces[j].Link) {
+			if err := errors.Join(node.rtnl.SetUp(plan.Interfaces[j].Name, true), node.rtnl.AddNeighbours(&plan.Interfaces[j])); err != nil {
+				return err
+			}
+		}
+	}
+	if err := node.rtnl.SetSysctls(plan.Sysctls); err != nil {
+		return err
+	}
+	return n.applyRoutes(i)
+}
+
+func (n *Network) linkDown(link int) bool { return n.Plan.Links[link].Down }
+
+func (n *Network) applyRoutes(i int) error {
+	plan := &n.Plan.Nodes[i]
+	return n.Nodes[i].rtnl.ReplaceRoutes(plan, n.linkDown, plan.CongestionControl)
+}
+
+// applyRules replaces a node's firewall and NAT rules by its topology's.
+func (n *Network) applyRules(i int) error {
+	node, described := n.Nodes[i], &n.Plan.Topology.Nodes[i]
+	if node.nft == nil {
+		if len(described.Firewall) == 0 && described.NAT == nil {
+			return nil
+		}
+		h, err := nft.Open(node.NS)
+		if err != nil {
+			return err
+		}
+		node.nft = h
+		n.onClose(h.Close)
+	}
+	rules, err := nft.Compile(described, n.ruleNames(i))
+	if err != nil {
+		return err
+	}
+	return node.nft.Apply(rules)
+}
+
+// ruleNames is what the names in a node's rules stand for.
+func (n *Network) ruleNames(i int) nft.Names {
+	names := nft.Names{
+		Interface: map[string]string{},
+		Addresses: map[string][]netip.Addr{},
+		Own:       map[string][]netip.Prefix{},
+	}
+	plan := &n.Plan.Nodes[i]
+	for _, f := range plan.Interfaces {
+		names.Interface[f.Peer] = f.Name
+		names.Own[f.Peer] = f.Addresses
+		if nat := n.Plan.Topology.Nodes[i].NAT; nat != nil && f.Peer != nat.Outside {
+			names.Inside = append(names.Inside, masked(f.Addresses)...)
+		}
+	}
+	if nat := n.Plan.Topology.Nodes[i].NAT; nat != nil {
+		for _, r := range plan.Routes {
+			if r.Kind == topo.Unicast && r.Via.IsValid() && plan.Interfaces[r.Interface].Peer != nat.Outside {
+				names.Inside = append(names.Inside, r.To)
+			}
+		}
+	}
+	for j := range n.Plan.Nodes {
+		names.Addresses[n.Plan.Nodes[j].Name] = n.addressesFrom(i, j)
+	}
+	return names
+}
+
+// addressesFrom are all addresses of a node, those that are nearest to another
+// node first.
+func (n *Network) addressesFrom(from, node int) (all []netip.Addr) {
+	for _, v4 := range []bool{true, false} {
+		if a := n.Plan.Resolve(from, node, v4); a.IsValid() {
+			all = append(all, a)
+		}
+	}
+	for _, f := range n.Plan.Nodes[node].Interfaces {
+		for _, a := range f.Addresses {
+			if !slices.Contains(all, a.Addr()) {
+				all = append(all, a.Addr())
+			}
+		}
+	}
+	return all
+}
+
+func masked(prefixes []netip.Prefix) []netip.Prefix {
+	out := slices.Clone(prefixes)
+	for i := range out {
+		out[i] = out[i].Masked()
+	}
+	return out
+}
+
+// Rules reads how often every firewall rule of every node has matched.
+func (n *Network) Rules() ([]observe.RuleCount, error) {
+	var all []observe.RuleCount
+	for i, node := range n.Nodes {
+		if node.nft == nil {
+			continue
+		}
+		counts, err := node.nft.Counters()
+		if err != nil {
+			return nil, fmt.Errorf("node %s: %w", n.Plan.Nodes[i].Name, err)
+		}
+		for _, c := range counts {
+			all = append(all, observe.RuleCount{Node: n.Plan.Nodes[i].Name, Rule: c.Rule, Action: c.Action, Packets: c.Packets})
+		}
+	}
+	return all, nil
+}
