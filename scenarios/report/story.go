@@ -17,6 +17,12 @@ const storyIndent = "      "
 func (t *text) story(i int) {
 	o := t.result.Steps[i].Observation
 	t.space()
+	if d := t.diagram(i); d != "" {
+		for l := range strings.SplitSeq(strings.TrimRight(d, "\n"), "\n") {
+			t.line(storyIndent + l)
+		}
+		t.space()
+	}
 	if p := ExplainStep(t.result, i); p != "" {
 		t.indented(storyIndent, p)
 		t.space()

@@ -91,9 +91,27 @@ func TestText(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkPlain(t, c.name, one.String(), c.o)
-		b.WriteString(one.String() + "\n")
+		b.WriteString(withoutDiagram(t, c.r, c.o, one.String()) + "\n")
 	}
 	golden(t, "testdata/text.txt", b.String())
+}
+
+// withoutDiagram puts a mark in place of the ladder diagram, whose drawing is
+// not this package's.
+func withoutDiagram(t *testing.T, r *verdict.Result, o Options, s string) string {
+	t.Helper()
+	d := (&text{Options: o, palette: palette{o.Color}, result: r}).diagram(0)
+	if d == "" || !o.tells(r.Steps[0].Verdict.OK) {
+		return s
+	}
+	var block strings.Builder
+	for l := range strings.Lines(d) {
+		block.WriteString(storyIndent + strings.TrimRight(l, " \n") + "\n")
+	}
+	if !strings.Contains(s, block.String()) {
+		t.Errorf("the diagram is not in the report:\n%s\n%s", block.String(), s)
+	}
+	return strings.Replace(s, block.String(), storyIndent+"[diagram]\n", 1)
 }
 
 // checkPlain holds a text against what every report without colours promises.
@@ -180,6 +198,22 @@ func TestSummary(t *testing.T) {
 		}
 		if b.String() != c.want {
 			t.Errorf("got  %q\nwant %q", b.String(), c.want)
+		}
+	}
+}
+
+func TestDiagram(t *testing.T) {
+	r := failedResult()
+	r.Steps[0].Observation.Journeys[0].Fate.Drop.Rule = "evil\x1b[2Jrule"
+	for _, o := range []Options{{}, {ASCII: true}, {Color: true}} {
+		d := stripSGR((&text{Options: o, palette: palette{o.Color}, result: r}).diagram(0))
+		for _, want := range []string{"client", "fw", "server", "SYN", `evil\x1b[2Jrule`, "block-web"} {
+			if !strings.Contains(d, want) {
+				t.Errorf("%+v: no %q in\n%s", o, want, d)
+			}
+		}
+		if strings.ContainsFunc(d, isUnprintable) {
+			t.Errorf("%+v: unprintable characters in %q", o, d)
 		}
 	}
 }

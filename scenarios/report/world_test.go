@@ -49,8 +49,12 @@ func (w *world) kind(k verdict.Kind, s *spec.Step) *world {
 }
 
 func tcp(flags topo.TCPFlags, payload int) *observe.Packet {
-	return &observe.Packet{Src: clientAddr.Addr(), Dst: serverAddr.Addr(), Proto: 6, TTL: 64, Length: 52 + payload,
+	p := &observe.Packet{Src: clientAddr.Addr(), Dst: serverAddr.Addr(), Proto: 6, TTL: 64, Length: 52 + payload,
 		TCP: &observe.TCP{SrcPort: clientAddr.Port(), DstPort: serverAddr.Port(), Seq: 1000, Flags: flags, Payload: payload}}
+	if flags&topo.ACK != 0 {
+		p.TCP.Seq, p.TCP.Ack = 1001, 5001
+	}
+	return p
 }
 
 func reply(flags topo.TCPFlags, payload int) *observe.Packet {
