@@ -13,8 +13,8 @@ import (
 // expectation, in a fixed order, and one for plain success unless an
 // expectation says how the step must end. Neither argument may be nil.
 //
-// Plain success is: a connection is connected, an HTTP request is answered with
-// a status below 400, a command exits with 0, an exchange is answered, and
+// Plain success is: a connection is connected, an HTTP request is answered
+// completely with a status below 400, a command exits with 0, an exchange is answered, and
 // everything else is done without an error.
 func Judge(step *spec.Step, obs *Observation) Verdict {
 	e := step.Expect
@@ -68,15 +68,24 @@ func (j *judge) success() {
 	}
 }
 
+// httpSuccess checks for an answer that is complete and below 400; a status
+// that is named must still come with a complete answer.
 func (j *judge) httpSuccess() {
 	failure := j.e.Outcome != "" && j.e.Outcome != agents.Connected || expectsFailure(j.e)
-	if j.e.Status != nil || failure {
+	whole := j.o.Outcome == agents.Connected || j.o.Outcome == ""
+	switch {
+	case j.e.Status != nil && j.e.Outcome == "" && j.o.Status != 0 && !whole:
+		j.add(j.outcome(agents.Connected))
+		return
+	case j.e.Status != nil || failure:
 		return
 	}
-	c := Check{Key: "status", Expected: "< 400", Observed: j.status(), OK: j.o.Status > 0 && j.o.Status < 400}
+	c := Check{Key: "status", Expected: "< 400", Observed: j.status(), OK: j.o.Status > 0 && j.o.Status < 400 && whole}
 	switch {
 	case j.o.Status == 0:
 		c.Note = j.ended("the request got no answer")
+	case !whole:
+		c.Note = j.ended("the answer is not complete")
 	case !c.OK:
 		c.Note = fmt.Sprintf("expected a status below 400, observed %d", j.o.Status)
 	}
