@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"testbed/netem"
 	"testbed/topo/netns"
@@ -44,7 +45,32 @@ func NewNetwork(tb testing.TB, addresses [2]netip.Addr) *Network {
 			tb.Fatal(err)
 		}
 	}
+	for i := range n.Nodes {
+		awaitUp(tb, n.Nodes[i], Interface)
+		awaitUp(tb, n.Ether, n.ends[i].Interface)
+	}
 	return n
+}
+
+// awaitUp waits until the kernel has noticed that the peer of an interface is up:
+// before, it silently discards what is sent.
+func awaitUp(tb testing.TB, ns *netns.NS, name string) {
+	tb.Helper()
+	err := ns.Do(func() error {
+		h, err := netlink.NewHandle()
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		Until(tb, name+" to be up", func() bool {
+			l, err := h.LinkByName(name)
+			return err == nil && l.Attrs().OperState == netlink.OperUp
+		})
+		return nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // Link is what a medium has to carry.
@@ -128,6 +154,9 @@ func (n *Network) configure(h *netlink.Handle, i int) error {
 	own, other := n.Addresses[i], n.Addresses[1-i]
 	bits := own.BitLen()
 	a := &netlink.Addr{IPNet: &net.IPNet{IP: own.AsSlice(), Mask: net.CIDRMask(bits-2, bits)}}
+	if own.Is6() {
+		a.Flags = unix.IFA_F_NODAD // usable at once
+	}
 	if err := h.AddrAdd(l, a); err != nil {
 		return fmt.Errorf("add address %s: %w", own, err)
 	}

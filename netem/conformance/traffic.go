@@ -62,6 +62,10 @@ func (n *Network) NewDatagrams(tb testing.TB, from int) *Datagrams {
 		return c
 	}
 	d.to = listen(1 - from)
+	// Room for some hundred small datagrams at once; the kernel clips it.
+	if err := d.to.SetReadBuffer(1 << 20); err != nil {
+		tb.Fatal(err)
+	}
 	target := d.to.LocalAddr().(*net.UDPAddr)
 	err := n.Nodes[from].Do(func() (err error) {
 		d.from, err = net.DialUDP("udp", nil, target)

@@ -53,6 +53,9 @@ type Wire struct {
 	ether  *netns.NS
 	seed   uint64
 	engine *engine
+	// stamps is nil where they can't be switched on; wait for stamping first.
+	stamps   *stamps
+	stamping chan struct{}
 
 	mu     sync.Mutex
 	closed bool
@@ -73,7 +76,16 @@ func New(ether *netns.NS, o Options) (*Wire, error) {
 	}
 	keepPlace(+1)
 	go e.run()
-	return &Wire{ether: ether, seed: o.Seed, engine: e}, nil
+	w := &Wire{ether: ether, seed: o.Seed, engine: e, stamping: make(chan struct{})}
+	go w.stamp()
+	return w, nil
+}
+
+// stamp switches kernel stamps on, while the caller does something else. Without
+// them the wire works, but each frame's delay counts from when it is read.
+func (w *Wire) stamp() {
+	defer close(w.stamping)
+	w.stamps, _ = switchOn()
 }
 
 // Carry begins to carry a link. An interface that is down carries frames once it
@@ -90,6 +102,7 @@ func (w *Wire) Carry(l netem.Link) (netem.Segment, error) {
 	if w.closed {
 		return nil, fmt.Errorf("carry link %d: %w", l.ID, os.ErrClosed)
 	}
+	<-w.stamping
 	fds, err := w.open(l)
 	if err != nil {
 		return nil, fmt.Errorf("carry link %d (%s – %s): %w", l.ID, l.Ends[0].Node, l.Ends[1].Node, err)
@@ -127,7 +140,9 @@ func (w *Wire) Close() error {
 		return nil
 	}
 	w.closed = true
+	<-w.stamping
 	w.engine.close()
+	w.stamps.close()
 	keepPlace(-1)
 	return nil
 }
