@@ -14,8 +14,8 @@ import (
 // expectation says how the step must end. Neither argument may be nil.
 //
 // Plain success is: a connection is connected, an HTTP request is answered
-// completely with a status below 400, a command exits with 0, an exchange is answered, and
-// everything else is done without an error.
+// completely with a status below 400, a command exits with 0, an exchange is
+// answered, and everything else is done without an error.
 func Judge(step *spec.Step, obs *Observation) Verdict {
 	e := step.Expect
 	if e == nil {
