@@ -90,7 +90,7 @@ func nodeName(s string) *complaint {
 	wrong := strings.IndexFunc(s, func(r rune) bool { return !isAlphanumeric(r) && r != '-' }) >= 0
 	if wrong || s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' || strings.Trim(s, "0123456789-") == "" {
 		c := bad("%s cannot be a node's name", quote(s)).want(valid)
-		if fixed := strings.NewReplacer("_", "-", " ", "-", ".", "-").Replace(s); wrong && nodeName(fixed) == nil {
+		if fixed := strings.NewReplacer("_", "-", " ", "-", ".", "-").Replace(s); wrong && fixed != s && nodeName(fixed) == nil {
 			c.near(fixed)
 		}
 		return c

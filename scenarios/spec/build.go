@@ -25,7 +25,7 @@ type builder struct {
 	// is known.
 	linked bool
 	// rules are the firewall rules that a node had so far, by node.
-	rules map[string][]string
+	rules map[string]map[string]bool
 	// open are the connections that are kept open, by name; the value is the
 	// line of the step that opened it.
 	open map[string]int
@@ -37,7 +37,7 @@ type builder struct {
 
 func (d *decoder) build(raw *rawScenario) *Scenario {
 	b := &builder{
-		decoder: d, sc: &Scenario{File: d.file}, rules: map[string][]string{},
+		decoder: d, sc: &Scenario{File: d.file}, rules: map[string]map[string]bool{},
 		open: map[string]int{}, closed: map[string]int{},
 	}
 	b.head(raw)
@@ -110,6 +110,10 @@ func (b *builder) known(key string, r *ref) bool {
 	}
 	if slices.Contains(b.names, r.V) {
 		return true
+	}
+	if b.count >= maxProblems {
+		b.count++
+		return false
 	}
 	b.add(r.mark, b.noNode(key, r.V))
 	return false

@@ -178,12 +178,15 @@ func (b *builder) ruleAt(d *Dropped, r *rawDropped) {
 	}
 	var names []string
 	for _, node := range b.names {
-		if d.Node == "" || d.Node == node {
-			names = append(names, b.rules[node]...)
+		if d.Node != "" && d.Node != node {
+			continue
 		}
-	}
-	if slices.Contains(names, d.Rule) {
-		return
+		if b.rules[node][d.Rule] {
+			return
+		}
+		if b.count < maxProblems {
+			names = append(names, sortedKeys(b.rules[node])...)
+		}
 	}
 	c := bad("rule: no firewall rule is named %q", d.Rule)
 	if d.Node != "" {

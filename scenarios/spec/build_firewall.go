@@ -14,6 +14,9 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // expectations.
 func (b *builder) firewall(n *topo.Node, raw []*rawRule) (rules []topo.Rule) {
 	first := map[string]int{}
+	if b.rules[n.Name] == nil {
+		b.rules[n.Name] = map[string]bool{}
+	}
 	for i, r := range raw {
 		rule := b.rule(n, r)
 		at := r.mark
@@ -26,9 +29,7 @@ func (b *builder) firewall(n *topo.Node, raw []*rawRule) (rules []topo.Rule) {
 			b.add(at, bad("the rule %q again: it is already on line %d", rule.Name, line).want("a name for each rule of a node"))
 		}
 		first[rule.Name] = at.line
-		if !slices.Contains(b.rules[n.Name], rule.Name) {
-			b.rules[n.Name] = append(b.rules[n.Name], rule.Name)
-		}
+		b.rules[n.Name][rule.Name] = true
 		rules = append(rules, rule)
 	}
 	return rules

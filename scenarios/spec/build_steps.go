@@ -108,6 +108,10 @@ func (b *builder) target(w *word) Target {
 		b.add(w.mark, c)
 		return Target{}
 	}
+	if a, err := netip.ParseAddr(host); strings.HasPrefix(w.V, "[") && (err != nil || !a.Is6()) {
+		b.add(w.mark, bad("connect: %s in brackets is no IPv6 address", quote(host)).want(valid))
+		return Target{}
+	}
 	n, ok := whole(digits)
 	if !ok || n < 1 || n > 65535 {
 		b.add(w.mark, bad("connect: %s is no port", quote(digits)).want("1 to 65535"))

@@ -39,12 +39,14 @@ func Decode(file string, src []byte) (*Scenario, error) {
 	return nil, p
 }
 
-// decode returns nil, or a scenario that is of use only without problems. A
-// panic of the YAML parser is a problem of the file.
+// brokenDecoder is the message of a file that makes the decoder itself panic.
+const brokenDecoder = "the decoder cannot read this file"
+
+// decode returns nil, or a scenario that is of use only without problems.
 func (d *decoder) decode(src []byte) (sc *Scenario) {
 	defer func() {
 		if r := recover(); r != nil {
-			d.add(mark{line: 1, col: 1}, bad("YAML: the parser cannot read this file: %v", r))
+			d.add(mark{line: 1, col: 1}, bad(brokenDecoder+": %v", r))
 		}
 	}()
 	root := d.parse(src)

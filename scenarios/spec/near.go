@@ -10,6 +10,9 @@ func nearest[T ~string](word string, candidates []T) string {
 	}
 	best, found := 1+max(1, len(word)/3), ""
 	for _, c := range candidates {
+		if abs(len(word)-len(c)) >= best {
+			continue
+		}
 		if d := distance(strings.ToLower(word), strings.ToLower(string(c))); d < best && d < len(c) {
 			best, found = d, string(c)
 		}
@@ -25,6 +28,8 @@ func nearest[T ~string](word string, candidates []T) string {
 	}
 	return ""
 }
+
+func abs(n int) int { return max(n, -n) }
 
 // distance counts the insertions, deletions, replacements and swaps of
 // neighbours that turn one word into the other (optimal string alignment).

@@ -28,13 +28,8 @@ func (d *decoder) parse(src []byte) ast.Node {
 	if !ok {
 		return nil
 	}
-	tokens := lexer.Tokenize(text)
-	if !d.acceptable(tokens) {
-		return nil
-	}
-	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
-	if err != nil {
-		d.syntax(err)
+	file := d.yaml(text)
+	if file == nil {
 		return nil
 	}
 	var root ast.Node
@@ -52,6 +47,25 @@ func (d *decoder) parse(src []byte) ast.Node {
 		d.add(mark{line: 1, col: 1}, bad("the file holds no scenario").want("a map with name, nodes and steps"))
 	}
 	return root
+}
+
+// yaml runs the YAML parser. A panic of it is a problem of the file.
+func (d *decoder) yaml(text string) (file *ast.File) {
+	defer func() {
+		if r := recover(); r != nil {
+			d.add(mark{line: 1, col: 1}, bad("YAML: the parser cannot read this file: %v", r))
+		}
+	}()
+	tokens := lexer.Tokenize(text)
+	if !d.acceptable(tokens) {
+		return nil
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		d.syntax(err)
+		return nil
+	}
+	return file
 }
 
 // text checks what must hold before the text is read as YAML.
