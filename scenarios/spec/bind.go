@@ -23,6 +23,13 @@ type decoder struct {
 	step string
 	// lost are the keys of lists of which an entry was refused as a whole.
 	lost map[string]bool
+	// fieldsOf are the fields of the raw structs that were met, by type and step.
+	layouts map[layout][]reflect.StructField
+}
+
+type layout struct {
+	raw  reflect.Type
+	step string
 }
 
 // mark is where a value stands.
@@ -190,13 +197,21 @@ func (d *decoder) unknown(noun, key string, v reflect.Value) *complaint {
 
 // fields are the fields of a raw struct that are keys here.
 func (d *decoder) fields(t reflect.Type) []reflect.StructField {
-	var fs []reflect.StructField
+	of := layout{t, d.step}
+	fs, ok := d.layouts[of]
+	if ok {
+		return fs
+	}
 	for _, f := range reflect.VisibleFields(t) {
 		on := f.Tag.Get("on")
 		if f.Tag.Get("json") != "" && (on == "" || hasOption(on, d.step)) {
 			fs = append(fs, f)
 		}
 	}
+	if d.layouts == nil {
+		d.layouts = map[layout][]reflect.StructField{}
+	}
+	d.layouts[of] = fs
 	return fs
 }
 

@@ -3,8 +3,9 @@ package spec
 import (
 	"reflect"
 
-	"github.com/goccy/go-yaml/ast"
 	"testbed/topo"
+
+	"github.com/goccy/go-yaml/ast"
 )
 
 // The raw types mirror a file key by key. The decoder and the JSON Schema both
@@ -233,7 +234,7 @@ func (e *entries[T]) read(d *decoder, key string, n ast.Node) bool {
 	return true
 }
 
-// serves and the like are the language's words for topo's constants.
+// The language's words for topo's constants.
 type (
 	role       struct{ value[topo.Role] }
 	serve      struct{ value[topo.Serve] }
