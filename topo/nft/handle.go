@@ -19,53 +19,43 @@ var table = &nftables.Table{Name: TableName, Family: nftables.TableFamilyINet}
 // Handle applies rulesets to one network namespace and reads their counters. Its
 // methods are safe for concurrent use.
 type Handle struct {
-	ns *netns.NS
-
 	mu sync.Mutex
-	// reader only asks; each batch has a socket of its own, since the
-	// acknowledgements of one that went wrong stay in its queue.
-	reader  *nftables.Conn
+	// conn and socket are the same. It lives as long as the handle, because to
+	// close one soon after a batch waits for RCU grace periods, some 10 ms.
+	conn    *nftables.Conn
+	socket  *netlink.Conn
 	applied *Ruleset
 }
 
-// Open prepares a namespace for Apply. It changes nothing there. The caller
-// closes the handle, and keeps the namespace open until then. On a kernel
+// Open prepares a namespace for Apply. It changes nothing there, and does not
+// need ns any more when it returns. The caller closes the handle. On a kernel
 // without nftables it fails with EPROTONOSUPPORT.
 func Open(ns *netns.NS) (*Handle, error) {
-	reader, err := dial(ns)
-	if err != nil {
-		return nil, err
-	}
-	return &Handle{ns: ns, reader: reader, applied: &Ruleset{}}, nil
-}
-
-// dial opens a socket to the namespace's nftables; it works from any thread.
-func dial(ns *netns.NS) (*nftables.Conn, error) {
-	var c *nftables.Conn
+	h := &Handle{applied: &Ruleset{}}
 	err := ns.Do(func() (err error) {
-		c, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(roomy))
+		h.conn, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(h.adopt))
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open netfilter netlink socket: %w", err)
 	}
-	return c, nil
+	return h, nil
 }
 
-// roomy makes room for a batch, which the kernel takes in one message, and for its
-// acknowledgements. Without root the kernel grants less, which still holds some
-// hundred rules.
-func roomy(c *netlink.Conn) error {
-	return errors.Join(c.SetWriteBuffer(batchBytes), c.SetReadBuffer(batchBytes))
-}
-
+// batchBytes is room for a batch, which the kernel takes in one message, and for
+// its acknowledgements: some thousand rules.
 const batchBytes = 8 << 20
 
-// Close gives the sockets up. The rules stay as long as the namespace.
+func (h *Handle) adopt(socket *netlink.Conn) error {
+	h.socket = socket
+	return errors.Join(socket.SetWriteBuffer(batchBytes), socket.SetReadBuffer(batchBytes))
+}
+
+// Close gives the socket up. The rules stay as long as the namespace.
 func (h *Handle) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.reader.CloseLasting()
+	return h.conn.CloseLasting()
 }
 
 // Apply replaces the table by the ruleset in one transaction: every packet sees
@@ -79,14 +69,11 @@ func (h *Handle) Close() error {
 func (h *Handle) Apply(r *Ruleset) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c, err := dial(h.ns)
-	if err != nil {
-		return err
-	}
-	defer c.CloseLasting()
-	if err := send(c, r); err != nil {
+	if err := send(h.conn, r); err != nil {
+		h.drain()
 		return fmt.Errorf("apply table inet %s: %w", TableName, err)
 	}
+	h.drain()
 	h.applied = r
 	if err := h.verify(r); err != nil {
 		return fmt.Errorf("read back table inet %s: %w", TableName, err)
@@ -115,6 +102,24 @@ func send(c *nftables.Conn, r *Ruleset) error {
 		return err
 	}
 	return nil
+}
+
+// drain throws away the answers to a batch that nobody has read, so that they are
+// not taken for those to the next request. The kernel has queued them all by the
+// time that it has taken the batch.
+func (h *Handle) drain() {
+	raw, err := h.socket.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Control(func(fd uintptr) {
+		for {
+			_, _, err := unix.Recvfrom(int(fd), nil, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
+			if err != nil && !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ENOBUFS) {
+				return
+			}
+		}
+	})
 }
 
 // addRules puts a chain's rules, and before each the sets that it looks up, into

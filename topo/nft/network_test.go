@@ -145,6 +145,24 @@ func (n *network) veth(a *netns.NS, aName string, aIP [2]netip.Addr, b *netns.NS
 	aMAC, bMAC := n.address(a, aName, aIP), n.address(b, bName, bIP)
 	n.neighbour(a, aName, bIP, bMAC)
 	n.neighbour(b, bName, aIP, aMAC)
+	n.awaitLocal(a, aIP[v6])
+	n.awaitLocal(b, bIP[v6])
+}
+
+// awaitLocal waits for the kernel's worker that, some time after an IPv6 address
+// was added and its link has come up, makes the namespace answer to it
+// (net/ipv6/addrconf.c, addrconf_dad_work).
+func (n *network) awaitLocal(ns *netns.NS, ip netip.Addr) {
+	n.t.Helper()
+	await(n.t, ip.String()+" is local", func() bool {
+		local := false
+		must(n.t, ns.Do(func() error {
+			routes, err := netlink.RouteGet(ip.AsSlice())
+			local = err == nil && len(routes) > 0 && routes[0].Type == unix.RTN_LOCAL
+			return nil
+		}))
+		return local
+	})
 }
 
 // address sets an interface up, with its addresses, and returns its MAC address.
@@ -294,7 +312,7 @@ func await(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

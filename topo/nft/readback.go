@@ -45,7 +45,7 @@ func (c *Count) add(r *nftables.Rule) {
 
 // read asks the kernel for a chain's rules.
 func (h *Handle) read(ch *chain) ([]*nftables.Rule, error) {
-	rules, err := h.reader.GetRules(table, &nftables.Chain{Name: ch.name})
+	rules, err := h.conn.GetRules(table, &nftables.Chain{Name: ch.name})
 	if err != nil {
 		return nil, fmt.Errorf("read chain %s: %w", ch.name, err)
 	}
@@ -81,7 +81,7 @@ func (h *Handle) verify(r *Ruleset) error {
 }
 
 func (h *Handle) verifyAbsent() error {
-	tables, err := h.reader.ListTablesOfFamily(table.Family)
+	tables, err := h.conn.ListTablesOfFamily(table.Family)
 	if err != nil {
 		return fmt.Errorf("list tables: %w", err)
 	}
