@@ -1,4 +1,6 @@
-package capture
+// Package decode reads the network and transport headers of recorded frames. It
+// makes no system call.
+package decode
 
 import (
 	"encoding/binary"
@@ -15,12 +17,12 @@ import (
 
 const etherHeader = 14
 
-// Decode reads the network and transport headers of a frame. It is nil for what
-// is not IP, such as ARP. Frames may be cut: lengths come from the headers, and
+// Frame is the IP packet in a frame, as far as its headers tell. It is nil for
+// what is not IP, such as ARP. Frames may be cut: lengths come from the headers, and
 // what was cut is left zero. A transport header that is not there at all, as in
 // a fragment after the first, leaves Packet's TCP, UDP and ICMP nil. It fails
 // where the IP header itself is cut or malformed.
-func Decode(f observe.Frame) (*observe.Packet, error) {
+func Frame(f observe.Frame) (*observe.Packet, error) {
 	if len(f.Data) < etherHeader {
 		return nil, fmt.Errorf("decode frame of %d bytes: no Ethernet header", len(f.Data))
 	}
@@ -34,6 +36,27 @@ func Decode(f observe.Frame) (*observe.Packet, error) {
 		return nil, fmt.Errorf("decode frame: %w", err)
 	}
 	return p, nil
+}
+
+// Solicited is the address that a frame asks for, if it is an ARP request (RFC
+// 826) or a neighbour solicitation (RFC 4861, section 4.3). The second kind is
+// found without extension headers only, as RFC 6980 wants it.
+func Solicited(f observe.Frame) (netip.Addr, bool) {
+	if len(f.Data) < etherHeader {
+		return netip.Addr{}, false
+	}
+	b := f.Data[etherHeader:]
+	switch layers.EthernetType(binary.BigEndian.Uint16(f.Data[12:])) {
+	case layers.EthernetTypeARP:
+		if len(b) >= 28 && binary.BigEndian.Uint16(b[6:]) == layers.ARPRequest {
+			return netip.AddrFrom4([4]byte(b[24:])), true
+		}
+	case layers.EthernetTypeIPv6:
+		if len(b) >= 64 && layers.IPProtocol(b[6]) == layers.IPProtocolICMPv6 && b[40] == layers.ICMPv6TypeNeighborSolicitation {
+			return netip.AddrFrom16([16]byte(b[48:])), true
+		}
+	}
+	return netip.Addr{}, false
 }
 
 // decodeIP decodes a packet of which data are the first bytes. whole is its

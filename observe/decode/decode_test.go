@@ -1,4 +1,4 @@
-package capture_test
+package decode_test
 
 import (
 	"encoding/hex"
@@ -11,7 +11,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 
 	"testbed/observe"
-	"testbed/observe/capture"
+	"testbed/observe/decode"
 	"testbed/topo"
 )
 
@@ -19,6 +19,13 @@ var (
 	a4, b4 = netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("198.18.0.2")
 	a6, b6 = netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
 )
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 func build(t testing.TB, ls ...gopacket.SerializableLayer) []byte {
 	t.Helper()
@@ -134,7 +141,7 @@ var decodeCases = []struct {
 // t0 serves where layers are made outside of a test.
 var t0 = &testing.T{}
 
-func TestDecode(t *testing.T) {
+func TestFrame(t *testing.T) {
 	for _, c := range decodeCases {
 		t.Run(c.name, func(t *testing.T) {
 			b := build(t, c.layers()...)
@@ -142,7 +149,7 @@ func TestDecode(t *testing.T) {
 			if c.cut > 0 {
 				f.Data = b[:c.cut]
 			}
-			got, err := capture.Decode(f)
+			got, err := decode.Frame(f)
 			if (err != nil) != c.err {
 				t.Fatalf("error %v, want one: %v", err, c.err)
 			}
@@ -153,8 +160,32 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+func TestSolicited(t *testing.T) {
+	arp := func(op uint16) []byte {
+		return build(t, ether(layers.EthernetTypeARP), &layers.ARP{AddrType: 1, Protocol: 0x800, HwAddressSize: 6, ProtAddressSize: 4, Operation: op,
+			SourceHwAddress: make([]byte, 6), DstHwAddress: make([]byte, 6), SourceProtAddress: a4.AsSlice(), DstProtAddress: b4.AsSlice()})
+	}
+	for _, c := range []struct {
+		name string
+		data []byte
+		want netip.Addr
+	}{
+		{"ARP request", arp(1), b4},
+		{"ARP reply", arp(2), netip.Addr{}},
+		{"cut ARP request", arp(1)[:30], netip.Addr{}},
+		{"neighbour solicitation", build(t, ether(layers.EthernetTypeIPv6), ip6(58), unhex("8700000000000000"), gopacket.Payload(b6.AsSlice())), b6},
+		{"neighbour advertisement", build(t, ether(layers.EthernetTypeIPv6), ip6(58), unhex("8800000000000000"), gopacket.Payload(b6.AsSlice())), netip.Addr{}},
+		{"TCP", build(t, ether(layers.EthernetTypeIPv4), ip4(6), segment()), netip.Addr{}},
+		{"nothing", nil, netip.Addr{}},
+	} {
+		if got, ok := decode.Solicited(observe.Frame{Data: c.data}); got != c.want || ok != c.want.IsValid() {
+			t.Errorf("%s: %v, %v, want %v", c.name, got, ok, c.want)
+		}
+	}
+}
+
 // A decoder of frames never panics, whatever it is given.
-func FuzzDecode(f *testing.F) {
+func FuzzFrame(f *testing.F) {
 	for _, c := range decodeCases {
 		b := build(f, c.layers()...)
 		f.Add(b, len(b))
@@ -163,7 +194,8 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte, length int) {
-		p, err := capture.Decode(observe.Frame{Data: b, Length: length})
+		decode.Solicited(observe.Frame{Data: b})
+		p, err := decode.Frame(observe.Frame{Data: b, Length: length})
 		if p != nil && err != nil {
 			t.Errorf("both a packet and an error: %+v, %v", p, err)
 		}
@@ -173,10 +205,10 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func BenchmarkDecode(b *testing.B) {
+func BenchmarkFrame(b *testing.B) {
 	frame := build(b, ether(layers.EthernetTypeIPv4), ip4(6), segment(), data)
 	for b.Loop() {
-		if _, err := capture.Decode(observe.Frame{Data: frame, Length: len(frame)}); err != nil {
+		if _, err := decode.Frame(observe.Frame{Data: frame, Length: len(frame)}); err != nil {
 			b.Fatal(err)
 		}
 	}
