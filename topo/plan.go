@@ -28,8 +28,9 @@ type PlanNode struct {
 	Role       Role
 	Interfaces []Interface
 	Routes     []PlanRoute
-	// Pins are the sysctls that the testbed sets before the interfaces exist;
-	// the node's own Sysctls are set after them.
+	// Pins are the sysctls that the testbed sets before the interfaces exist.
+	// Sysctls are those of the node's NAT, then its own, set when its rules are
+	// there: conntrack has none before.
 	Pins    []Sysctl
 	Sysctls []Sysctl
 	// CongestionControl is the TCP congestion control of the node's sockets.
@@ -95,7 +96,7 @@ func MakePlan(t *Topology) (*Plan, error) {
 	p := &Plan{Topology: t, Nodes: make([]PlanNode, len(t.Nodes)), Links: make([]PlanLink, len(t.Links)), graph: g, ends: make([][2][2]int, len(t.Links))}
 	for i := range t.Nodes {
 		n := &t.Nodes[i]
-		p.Nodes[i] = PlanNode{Name: n.Name, Role: n.Role, Pins: pins(n), Sysctls: n.Sysctls, CongestionControl: congestionControl(n)}
+		p.Nodes[i] = PlanNode{Name: n.Name, Role: n.Role, Pins: pins(n), Sysctls: append(natSysctls(n.NAT), n.Sysctls...), CongestionControl: congestionControl(n)}
 	}
 	inside, err := natInsides(t, g)
 	if err != nil {

@@ -195,12 +195,17 @@ func TestHostsDoNotPassOn(t *testing.T) {
 	}
 }
 
-func TestPinsComeBeforeOwnSysctls(t *testing.T) {
+func TestNATSysctlsComeBeforeTheNodesOwn(t *testing.T) {
 	topology := natTopology()
-	topology.Nodes[1].Sysctls = []Sysctl{{Name: "net.ipv4.tcp_congestion_control", Value: "bbr"}}
+	own := Sysctl{Name: "net.ipv4.tcp_congestion_control", Value: "bbr"}
+	topology.Nodes[1].Sysctls = []Sysctl{own}
 	p := mustPlan(t, topology)
-	if !slices.Contains(p.Nodes[1].Pins, Sysctl{Name: "net.netfilter.nf_conntrack_tcp_timeout_established", Value: "5"}) || !slices.Contains(p.Nodes[1].Pins, Sysctl{Name: "net.netfilter.nf_conntrack_tcp_loose", Value: "0"}) {
-		t.Errorf("the NAT's pins are %v", p.Nodes[1].Pins)
+	want := []Sysctl{
+		{Name: "net.netfilter.nf_conntrack_tcp_loose", Value: "0"},
+		{Name: "net.netfilter.nf_conntrack_tcp_timeout_established", Value: "5"}, own,
+	}
+	if !slices.Equal(p.Nodes[1].Sysctls, want) {
+		t.Errorf("the NAT's sysctls are %v, want %v", p.Nodes[1].Sysctls, want)
 	}
 	if p.Nodes[1].CongestionControl != "bbr" || p.Nodes[0].CongestionControl != DefaultCongestionControl {
 		t.Errorf("congestion control is %q and %q", p.Nodes[1].CongestionControl, p.Nodes[0].CongestionControl)

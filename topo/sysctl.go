@@ -50,19 +50,18 @@ func pins(n *Node) []Sysctl {
 	if n.Role == Router {
 		forward = "1"
 	}
-	s = append(s,
+	return append(s,
 		Sysctl{Name: "net.ipv4.ip_forward", Value: forward},
 		Sysctl{Name: "net.ipv6.conf.all.forwarding", Value: forward},
 		Sysctl{Name: "net.ipv6.conf.default.forwarding", Value: forward})
-	if n.NAT != nil {
-		s = append(s, natSysctls(n.NAT)...)
-	}
-	return s
 }
 
 // natSysctls make conntrack forget as the NAT says, and never pick a flow up in
 // its middle.
 func natSysctls(nat *NAT) []Sysctl {
+	if nat == nil {
+		return nil
+	}
 	s := []Sysctl{{Name: "net.netfilter.nf_conntrack_tcp_loose", Value: "0"}}
 	for key, d := range nat.Timeouts {
 		s = append(s, Sysctl{Name: NATTimeouts[key], Value: strconv.Itoa(int(d.Seconds()))})

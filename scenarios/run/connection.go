@@ -133,11 +133,11 @@ func (c *connection) attempted(o *verdict.Observation, a *tcp.Attempt) {
 
 // Exchange writes to a kept connection and reads until the answer is complete.
 func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observation, error) {
-	c, err := l.connection(x.Connection)
-	if err != nil {
-		return nil, err
-	}
 	o := &verdict.Observation{Kind: verdict.Exchange, Title: "exchange on " + x.Connection}
+	c := l.kept[x.Connection]
+	if c == nil {
+		return notOpen(o), nil
+	}
 	if err := l.again(o, c); err != nil {
 		return nil, err
 	}
@@ -159,11 +159,11 @@ func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observati
 // CloseConnection ends a kept connection with FIN or RST, and waits until what
 // that sends has arrived.
 func (l *Lab) CloseConnection(ctx context.Context, x spec.Close) (*verdict.Observation, error) {
-	c, err := l.connection(x.Connection)
-	if err != nil {
-		return nil, err
-	}
 	o := &verdict.Observation{Kind: verdict.Close, Title: "close " + x.Connection}
+	c := l.kept[x.Connection]
+	if c == nil {
+		return notOpen(o), nil
+	}
 	if err := l.again(o, c); err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (l *Lab) CloseConnection(ctx context.Context, x spec.Close) (*verdict.Obser
 		o.Title += " with a reset"
 		c.conn.SetLinger(0)
 	}
-	err = c.conn.Close()
+	err := c.conn.Close()
 	delete(l.kept, x.Connection)
 	o.Elapsed = time.Since(o.Began)
 	if err != nil {
@@ -181,11 +181,12 @@ func (l *Lab) CloseConnection(ctx context.Context, x spec.Close) (*verdict.Obser
 	return o, c.watch.observe(o, c, o.Began)
 }
 
-func (l *Lab) connection(name string) (*connection, error) {
-	if c := l.kept[name]; c != nil {
-		return c, nil
-	}
-	return nil, fmt.Errorf("connection %q is not open: the step that names it did not connect", name)
+// notOpen is what there is to say of a step on a connection that was never
+// established.
+func notOpen(o *verdict.Observation) *verdict.Observation {
+	o.Began = time.Now()
+	o.Outcome, o.Detail = agents.Failed, "the connection is not open: the step that names it did not connect"
+	return o
 }
 
 // again begins a step on a connection that is open. What is seen of it counts

@@ -80,6 +80,9 @@ func Open(ctx context.Context, t *topo.Topology) (*Lab, error) {
 	if err := errors.Join(err, <-authority); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	if err := l.watchStates(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	l.servers = make([]map[uint16]*running, len(t.Nodes))
 	for i := range t.Nodes {
 		if err := ctx.Err(); err != nil {
@@ -104,7 +107,7 @@ func (l *Lab) Close() error {
 		}
 	}
 	if l.net != nil {
-		errs = append(errs, l.net.Close())
+		errs = append(errs, l.forgetStates(), l.net.Close())
 	}
 	if l.capture != nil {
 		errs = append(errs, l.capture.Close())
@@ -191,20 +194,3 @@ func (l *Lab) serverNode(node int) server.Node {
 	}
 	return n
 }
-
-// traceStates opens the process's one tracer beside the caller's work. What it
-// returns waits for it; the tracer is nil where the kernel does not allow one.
-func traceStates() func() *kernel.Tracer {
-	done := make(chan *kernel.Tracer, 1)
-	go func() { done <- sharedTracer() }()
-	return sync.OnceValue(func() *kernel.Tracer { return <-done })
-}
-
-// sharedTracer lives as long as the process: many networks share it.
-var sharedTracer = sync.OnceValue(func() *kernel.Tracer {
-	t, err := kernel.Open()
-	if err != nil {
-		return nil
-	}
-	return t
-})

@@ -9,7 +9,6 @@ import (
 	"testbed/netem"
 	"testbed/observe"
 	"testbed/observe/journey"
-	"testbed/observe/kernel"
 	"testbed/scenarios/verdict"
 )
 
@@ -134,60 +133,6 @@ func (w *watch) seenFrom(o *verdict.Observation, js []observe.Journey) {
 			return
 		}
 	}
-}
-
-// states are those of both ends: from the tracepoint where it is allowed. A
-// server's SYN-RECEIVED always comes from the packets, because a connection
-// request has no socket of its own yet (net/ipv4/tcp_minisocks.c).
-func (w *watch) states(o *verdict.Observation, c *connection, js []observe.Journey) (client, server []observe.StateChange, from observe.Source) {
-	client, server = journey.States(js, w.lab.net.Plan.Nodes[c.from].Name)
-	if failed := o.Errno != "" || o.Deadline; failed && o.Kind != verdict.Exchange && len(client) > 0 && client[len(client)-1].State == observe.SynSent {
-		client = append(client, observe.StateChange{Time: o.Began.Add(o.Elapsed), State: observe.Closed})
-	}
-	t := w.lab.tracer()
-	if t == nil {
-		return client, server, observe.FromPackets
-	}
-	changes := t.Since(w.state)
-	traced := trace(changes, w.lab.net.Nodes[c.from].NS.Inode(), c.local, c.remote)
-	if c.target >= 0 {
-		server = append(halfOpen(server), trace(changes, w.lab.net.Nodes[c.target].NS.Inode(), serverEnd(js, o.Target, w), o.SeenAddr)...)
-	}
-	return traced, server, observe.FromTracepoint
-}
-
-// halfOpen is the state that only packets tell, if they do.
-func halfOpen(server []observe.StateChange) []observe.StateChange {
-	i := slices.IndexFunc(server, func(s observe.StateChange) bool { return s.State == observe.SynReceived })
-	if i < 0 {
-		return nil
-	}
-	return server[i : i+1 : i+1]
-}
-
-// serverEnd is the server's own address and port as its socket has them.
-func serverEnd(js []observe.Journey, target string, w *watch) netip.AddrPort {
-	for i := range js {
-		last := js[i].Last()
-		if !last.Sent && last.Packet.TCP != nil && w.lab.net.Plan.Topology.Links[last.Link].Ends[last.Side] == target {
-			return netip.AddrPortFrom(last.Packet.Dst, last.Packet.TCP.DstPort)
-		}
-	}
-	return netip.AddrPort{}
-}
-
-// trace selects one socket's changes. In SYN-SENT a socket may have no port yet
-// (net/ipv4/tcp_ipv4.c, tcp_v4_connect), and one without a port may have any
-// address.
-func trace(changes []kernel.Change, netns uint64, local, remote netip.AddrPort) (out []observe.StateChange) {
-	for _, c := range changes {
-		mine := c.Local == local || c.New == observe.SynSent && c.Local.Port() == 0
-		if c.Netns != netns || c.Remote != remote || !mine || c.New == observe.SynReceived {
-			continue
-		}
-		out = append(out, observe.StateChange{Time: c.Time, State: c.New})
-	}
-	return out
 }
 
 // acceptTime is from the first SYN on the client's interface until the server's

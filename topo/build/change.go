@@ -83,6 +83,7 @@ func (n *Network) restore(link int) error {
 		for _, step := range []func() error{
 			func() error { return n.Nodes[i].rtnl.AwaitUp(f.Name) },
 			func() error { return n.Nodes[i].rtnl.AddAddresses(f) },
+			func() error { return n.awaitLocal(i, f) },
 			func() error { return n.Nodes[i].rtnl.AddNeighbours(f) },
 			func() error { return n.applyRoutes(i) },
 		} {

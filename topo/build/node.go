@@ -24,7 +24,30 @@ func (n *Network) configureNodes() error {
 			carrying = append(carrying, l.Ether[:]...)
 		}
 	}
-	return n.ether.AwaitUp(carrying...)
+	if err := n.ether.AwaitUp(carrying...); err != nil {
+		return err
+	}
+	for i := range n.Nodes {
+		for j := range n.Plan.Nodes[i].Interfaces {
+			if err := n.awaitLocal(i, &n.Plan.Nodes[i].Interfaces[j]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// awaitLocal waits until a node takes packets to an interface's addresses.
+func (n *Network) awaitLocal(i int, f *topo.Interface) error {
+	if n.linkDown(f.Link) {
+		return nil
+	}
+	for _, a := range f.Addresses {
+		if err := n.Nodes[i].rtnl.AwaitLocal(a.Addr()); err != nil {
+			return fmt.Errorf("node %s: %w", n.Plan.Nodes[i].Name, err)
+		}
+	}
+	return nil
 }
 
 // configure brings one node up: loopback, interfaces, kernel parameters,

@@ -1,0 +1,102 @@
+// Package testbed_test holds what is true of the whole module.
+package testbed_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mayImport says, for each folder, which of the module's others its packages may
+// import. A folder's own root package is always allowed.
+var mayImport = []struct {
+	folder  string
+	imports []string
+}{
+	{"netem/wire", []string{"topo/netns"}},
+	{"netem/conformance", []string{"topo/netns"}},
+	{"netem", nil},
+	{"topo/build", []string{"netem", "netem/wire", "observe", "topo/netns", "topo/nft", "topo/rtnl"}},
+	{"topo/netns", nil},
+	{"topo/sandbox", nil},
+	{"topo/rtnl", []string{"topo/netns"}},
+	{"topo/nft", []string{"topo/netns", "observe"}},
+	{"topo", []string{"netem"}},
+	{"agents", []string{"topo", "topo/netns", "agents/tcp", "agents/tls", "agents/http"}},
+	{"observe/capture", []string{"netem", "topo", "topo/netns"}},
+	{"observe/kernel", []string{"topo/netns", "topo/sandbox"}},
+	{"observe/journey", []string{"netem", "topo", "observe/capture"}},
+	{"observe/ladder", []string{"netem", "topo"}},
+	{"observe", []string{"netem", "topo"}},
+	{"scenarios/spec", []string{"agents", "netem", "observe", "topo"}},
+	{"scenarios/verdict", []string{"agents", "netem", "observe", "scenarios/spec", "topo"}},
+	{"scenarios/report", []string{"agents", "netem", "observe", "observe/ladder", "scenarios/spec", "scenarios/verdict", "topo"}},
+	{"scenarios/run", []string{"*"}},
+	{"scenarios", nil},
+	{"cmd/testbed", []string{"*"}},
+	{"e2e", []string{"*"}},
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "testdata") {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, i := range f.Imports {
+			name, _ := strconv.Unquote(i.Path.Value)
+			if to, own := strings.CutPrefix(name, "testbed/"); own {
+				checkImport(t, path, filepath.ToSlash(filepath.Dir(path)), to)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkImport holds one import against the first row whose folder holds the
+// importing package.
+func checkImport(t *testing.T, file, from, to string) {
+	t.Helper()
+	for _, row := range mayImport {
+		if from != row.folder && !strings.HasPrefix(from, row.folder+"/") {
+			continue
+		}
+		root, _, _ := strings.Cut(from, "/")
+		if to != root && !slices.Contains(row.imports, to) && !slices.Contains(row.imports, "*") {
+			t.Errorf("%s imports %s, which %s may not", file, to, row.folder)
+		}
+		return
+	}
+	t.Errorf("%s: no row of mayImport holds %s", file, from)
+}
+
+// Only one package may move a thread between namespaces.
+func TestThreadsChangeNamespaceInOnePlace(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "topo/netns/") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, call := range []string{"unix.Setns(", "unix.Unshare(", "netns.Set(", "syscall.Unshare(", "NewHandleAt(", "WithNetNSFd("} {
+			if strings.Contains(string(b), call) {
+				t.Errorf("%s calls %s…): only topo/netns may", path, call)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
