@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"testbed/observe"
 	"testbed/observe/journey"
@@ -54,10 +55,11 @@ func (l *Lab) eachTraced(f func(t *kernel.Tracer, netns uint64) error) error {
 // server's SYN-RECEIVED always comes from the packets, because a connection
 // request has no socket of its own yet (net/ipv4/tcp_minisocks.c).
 func (w *watch) states(o *verdict.Observation, c *connection, js []observe.Journey) (client, server []observe.StateChange, from observe.Source) {
-	client, server = journey.States(js, w.lab.net.Plan.Nodes[c.from].Name)
-	if failed := o.Errno != "" || o.Deadline; failed && o.Kind != verdict.Exchange && len(client) > 0 && client[len(client)-1].State == observe.SynSent {
-		client = append(client, observe.StateChange{Time: o.Began.Add(o.Elapsed), State: observe.Closed})
+	var failed time.Time
+	if o.Kind != verdict.Exchange && (o.Errno != "" || o.Deadline) {
+		failed = o.Began.Add(o.Elapsed)
 	}
+	client, server = journey.States(w.lab.net.Plan, js, w.ends(c), failed)
 	t := w.lab.tracer()
 	if t == nil {
 		return client, server, observe.FromPackets

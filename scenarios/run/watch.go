@@ -16,6 +16,9 @@ import (
 // before it is given up as still on its way.
 const patience = 300 * time.Millisecond
 
+// inNode is about how long a packet may take through a node.
+const inNode = 10 * time.Millisecond
+
 // watch is what has been observed since a moment.
 type watch struct {
 	lab   *Lab
@@ -64,8 +67,14 @@ func (w *watch) flow(c *connection, rules []observe.RuleCount) []observe.Journey
 		Drops:  w.lab.dropsSince(w.began),
 		Plan:   w.lab.net.Plan,
 		Rules:  rules,
+		Until:  time.Now(),
 	})
-	return journey.Flow(all, c.local, c.remote, w.lab.net.Plan.Nodes[c.from].Name)
+	return journey.Flow(w.lab.net.Plan, all, w.ends(c))
+}
+
+// ends is the connection as package journey names it.
+func (w *watch) ends(c *connection) journey.Connection {
+	return journey.Connection{Client: w.lab.net.Plan.Nodes[c.from].Name, Local: c.local, Remote: c.remote}
 }
 
 // settle waits until no packet of the connection is on its way any more, or for
@@ -73,16 +82,22 @@ func (w *watch) flow(c *connection, rules []observe.RuleCount) []observe.Journey
 func (w *watch) settle(ctx context.Context, c *connection, path verdict.Path) {
 	ctx, cancel := context.WithTimeout(ctx, w.jitter(path)+path.RTT()+patience)
 	defer cancel()
-	for {
+	for ctx.Err() == nil {
 		seen := w.lab.capture.Mark()
 		pending := slices.ContainsFunc(w.flow(c, nil), func(j observe.Journey) bool { return j.Fate.Pending })
 		if !pending {
 			return
 		}
-		if _, err := w.lab.capture.Wait(ctx, seen, func(observe.Frame) bool { return true }); err != nil {
-			return
-		}
+		w.next(ctx, seen)
 	}
+}
+
+// next waits for a frame after a mark, but not for long: that a node dropped a
+// packet shows only in that nothing follows.
+func (w *watch) next(ctx context.Context, mark int) {
+	ctx, cancel := context.WithTimeout(ctx, inNode)
+	defer cancel()
+	w.lab.capture.Wait(ctx, mark, func(observe.Frame) bool { return true })
 }
 
 // jitter is the most that the links of a path add to their delays.

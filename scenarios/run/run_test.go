@@ -1,0 +1,9 @@
+package run_test
+
+import (
+	"testing"
+
+	"testbed/topo/sandbox"
+)
+
+func TestMain(m *testing.M) { sandbox.TestMain(m) }
