@@ -1,0 +1,168 @@
+package journey
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"testbed/netem"
+	"testbed/observe"
+	"testbed/topo"
+)
+
+const (
+	// late is how long after its due time a frame is still taken to be on its
+	// way: the medium may be behind.
+	late = time.Second
+	// transit is how long a packet is taken to be on its way through a node.
+	transit = 10 * time.Millisecond
+)
+
+// solicitation is a node that asked, on a link, who has an address.
+type solicitation struct {
+	node, link int
+	addr       netip.Addr
+	at         time.Time
+}
+
+// decide gives every copy its fate, in order of the last sightings, and every
+// journey that of the copy that got furthest.
+func (t *tracer) decide() {
+	var all, arrived []*replica
+	for _, tr := range t.travels {
+		all = append(all, tr.copies...)
+	}
+	slices.SortStableFunc(all, func(a, b *replica) int { return a.last.Time.Compare(b.last.Time) })
+	for _, c := range all {
+		switch {
+		case c.fate != observe.Fate{}: // a link dropped it
+		case c.node < 0:
+			c.fate = t.onItsWay(c)
+		default:
+			c.fate = t.inNode(c)
+			if c.fate.Delivered {
+				arrived = append(arrived, c)
+			}
+		}
+	}
+	t.filterInput(arrived)
+	for _, tr := range t.travels {
+		best := slices.MaxFunc(tr.copies, func(a, b *replica) int {
+			return cmp.Or(cmp.Compare(rank(a.fate), rank(b.fate)), a.last.Time.Compare(b.last.Time))
+		})
+		tr.Fate = best.fate
+	}
+}
+
+func rank(f observe.Fate) int {
+	switch {
+	case f.Delivered:
+		return 2
+	case f.Pending:
+		return 1
+	}
+	return 0
+}
+
+// onItsWay is the fate of what a link took and neither delivered nor dropped.
+func (t *tracer) onItsWay(c *replica) observe.Fate {
+	l, to := t.plan.Links[c.last.Link], c.last.Side.Other()
+	toward := l.Toward[to]
+	switch {
+	case l.Down || toward.Down:
+		return t.lostOnLink(c, observe.Cause(netem.LinkDown))
+	case c.last.Time.Add(toward.Delay + toward.Jitter + late).After(t.in.Until):
+		return observe.Fate{Pending: true}
+	}
+	return t.lostOnLink(c, observe.Unknown)
+}
+
+func (t *tracer) lostOnLink(c *replica, cause observe.Cause) observe.Fate {
+	ends := t.plan.Topology.Links[c.last.Link].Ends
+	return observe.Fate{Drop: observe.Drop{Link: [2]string{ends[c.last.Side], ends[c.last.Side.Other()]}, Cause: cause}}
+}
+
+// inNode is the fate of what was delivered to a node and not forwarded.
+func (t *tracer) inNode(c *replica) observe.Fate {
+	p, changed := t.translated(c.node, c.last)
+	owner := t.owns(c.node, c.last.Packet.Dst)
+	if owner && (!changed || t.owns(c.node, p.Dst)) {
+		return observe.Fate{Delivered: true}
+	}
+	pass := passage{node: c.node, hook: topo.Forward, in: t.neighbour(c.last), packet: p}
+	r, routed := t.plan.Lookup(c.node, p.Dst)
+	if routed && r.Kind == topo.Unicast {
+		pass.out = t.plan.Nodes[c.node].Interfaces[r.Interface].Peer
+	}
+	if rule := t.takeRule(pass); rule != nil {
+		t.takeAnswer(c, p)
+		return t.byRule(c.node, rule)
+	}
+	d := observe.Drop{Node: t.plan.Nodes[c.node].Name, Cause: t.routingCause(c, p, r, routed)}
+	if owner && d.Cause == observe.Unknown { // the NAT has forgotten the flow
+		return observe.Fate{Delivered: true}
+	}
+	if name := t.takeNAT(pass); name != "" {
+		d.Cause, d.Rule = observe.ByNAT, name
+		return observe.Fate{Drop: d}
+	}
+	if answer := t.takeAnswer(c, p); answer != nil {
+		d.Answer, d.Cause = explain(answer.Packet(), d.Cause)
+		if rule := t.rejecting(pass, d.Answer); rule != "" && (d.Cause == observe.Unknown) {
+			d.Cause, d.Rule = observe.ByRule, rule
+		}
+	}
+	if d.Cause == observe.Unknown && c.last.Time.Add(transit).After(t.in.Until) {
+		return observe.Fate{Pending: true}
+	}
+	return observe.Fate{Drop: d}
+}
+
+// rejecting is the rule that gives an answer, whatever its count.
+func (t *tracer) rejecting(p passage, answer string) string {
+	for _, r := range t.candidates(p) {
+		if r.Action == topo.Reject && t.byRule(p.node, r).Drop.Answer == answer {
+			return r.Name
+		}
+	}
+	return ""
+}
+
+// routingCause is why a node's routing does not send a packet on, as far as the
+// plan and the neighbour solicitations tell.
+func (t *tracer) routingCause(c *replica, p *observe.Packet, r topo.PlanRoute, routed bool) observe.Cause {
+	n := &t.plan.Nodes[c.node]
+	switch {
+	case n.Role != topo.Router:
+		return observe.ByNoForwarding
+	case p.TTL <= 1:
+		return observe.ByTTL
+	case !routed:
+		return observe.ByNoRoute
+	case r.Kind == topo.Blackhole:
+		return observe.ByBlackhole
+	case r.Kind == topo.Unreachable:
+		return observe.ByUnreachable
+	case r.Kind == topo.Prohibit:
+		return observe.ByProhibit
+	}
+	f := &n.Interfaces[r.Interface]
+	next := r.Via
+	if !next.IsValid() {
+		next = p.Dst
+	}
+	known := slices.ContainsFunc(f.Neighbours, func(nb topo.Neighbour) bool { return nb.IP == next })
+	asked := slices.ContainsFunc(t.solicited, func(s solicitation) bool {
+		return s.node == c.node && s.link == f.Link && s.addr == next && !s.at.Before(c.last.Time.Add(-late))
+	})
+	switch {
+	case t.plan.Links[f.Link].Down:
+		return observe.ByNoRoute
+	case p.Length > t.plan.Links[f.Link].MTU:
+		return observe.ByMTU
+	case !known, asked:
+		return observe.ByNoNeighbour
+	}
+	return observe.Unknown
+}

@@ -1,0 +1,231 @@
+// Package journey follows packets from the node that sends them to where they
+// end, across hops and address translation, and says what became of them. It
+// makes no system call: the same record gives the same journeys.
+package journey
+
+import (
+	"slices"
+	"time"
+
+	"testbed/netem"
+	"testbed/observe"
+	"testbed/observe/decode"
+	"testbed/topo"
+)
+
+// Input is what is known of a stretch of time.
+type Input struct {
+	// Plan is the network as it is in that time: where steps have changed
+	// firewalls, routes or links, with these changes in Plan.Nodes, Plan.Links
+	// and Plan.Topology.
+	Plan *topo.Plan
+	// Frames are those at the ends of the plan's links.
+	Frames []observe.Frame
+	// Drops are the frames that the links' medium did not deliver.
+	Drops []netem.Drop
+	// Rules says how often each rule matched in that time.
+	Rules []observe.RuleCount
+	// Until is when the stretch ends. Packets that are on their way at that time
+	// are pending. The zero value stands for the last frame's time.
+	Until time.Time
+}
+
+// A NAT's own rules, by name, as topo/nft counts them.
+const (
+	natUntranslated = "nat:untranslated"
+	natUnsolicited  = "nat:unsolicited"
+)
+
+// Trace puts the frames together to journeys, in order of sending. Sightings of
+// one packet are recognised by what routers and NATs leave alone: lengths,
+// sequence numbers, flags, time stamps, the IPv4 identification, and a hop limit
+// that is one less after each router. A packet that a link delivers twice is one
+// journey with the sightings of both copies.
+func Trace(in Input) []observe.Journey {
+	t := newTracer(in)
+	for _, e := range t.events() {
+		t.take(e)
+	}
+	t.markRetransmissions()
+	t.decide()
+	js := make([]observe.Journey, len(t.travels))
+	for i, tr := range t.travels {
+		js[i] = tr.Journey
+	}
+	return js
+}
+
+// travel is a journey in the making. Its copies are where the packet, or what a
+// link duplicated of it, has got to.
+type travel struct {
+	observe.Journey
+	origin int // the node of its first sighting
+	copies []*replica
+	// resent is true when the same sequence range is sent again later.
+	resent bool
+}
+
+// replica is one copy of a packet.
+type replica struct {
+	travel *travel
+	last   observe.Sighting
+	// node is the one that it has been delivered to, -1 on a link.
+	node int
+	fate observe.Fate
+}
+
+// event is a frame or a drop.
+type event struct {
+	time  time.Time
+	frame *observe.Frame
+	drop  *netem.Drop
+}
+
+// tracer follows the frames in order of time.
+type tracer struct {
+	in    Input
+	plan  *topo.Plan
+	nodes map[string]int
+	// ends are the nodes at the ends of each link.
+	ends    [][2]int
+	travels []*travel
+	// onLink are the copies that are on their way, the oldest first; crossed are
+	// the journeys that last arrived. atNode are the copies that nodes hold.
+	onLink  map[linkKey][]*replica
+	crossed map[linkKey]*travel
+	atNode  map[nodeKey][]*replica
+	// solicited are the addresses that nodes asked for on a link.
+	solicited []solicitation
+	// mappings are the translations that NATs were seen to make.
+	mappings map[mappingKey]endpoints
+	counts   map[ruleKey]uint64
+	// answers are ICMP errors and RSTs, in order of sending.
+	answers map[answerKey][]*travel
+}
+
+func newTracer(in Input) *tracer {
+	t := &tracer{
+		in: in, plan: in.Plan, nodes: map[string]int{},
+		onLink: map[linkKey][]*replica{}, crossed: map[linkKey]*travel{}, atNode: map[nodeKey][]*replica{},
+		mappings: map[mappingKey]endpoints{}, counts: map[ruleKey]uint64{}, answers: map[answerKey][]*travel{},
+	}
+	for i := range t.plan.Nodes {
+		t.nodes[t.plan.Nodes[i].Name] = i
+	}
+	for _, l := range t.plan.Topology.Links {
+		t.ends = append(t.ends, [2]int{t.nodes[l.Ends[0]], t.nodes[l.Ends[1]]})
+	}
+	for _, r := range in.Rules {
+		if n, ok := t.nodes[r.Node]; ok {
+			t.counts[ruleKey{n, r.Rule}] += r.Packets
+		}
+	}
+	return t
+}
+
+// events are the frames and drops in order of time.
+func (t *tracer) events() []event {
+	es := make([]event, 0, len(t.in.Frames)+len(t.in.Drops))
+	for i := range t.in.Frames {
+		f := &t.in.Frames[i]
+		es = append(es, event{time: f.Time, frame: f})
+	}
+	for i := range t.in.Drops {
+		d := &t.in.Drops[i]
+		es = append(es, event{time: d.Time, drop: d})
+	}
+	slices.SortStableFunc(es, func(a, b event) int { return a.time.Compare(b.time) })
+	if len(es) > 0 && t.in.Until.IsZero() {
+		t.in.Until = es[len(es)-1].time
+	}
+	return es
+}
+
+func (t *tracer) take(e event) {
+	switch {
+	case e.drop != nil && e.drop.Link < len(t.ends):
+		if p, _ := decode.Frame(observe.Frame{Data: e.drop.Frame, Length: e.drop.Length}); p != nil {
+			t.dropped(e.drop, p)
+		}
+	case e.frame != nil && e.frame.Link < len(t.ends):
+		f := e.frame
+		if a, ok := decode.Solicited(*f); ok && f.Sent {
+			t.solicited = append(t.solicited, solicitation{t.ends[f.Link][f.Side], f.Link, a, f.Time})
+		}
+		p, _ := decode.Frame(*f)
+		if p == nil {
+			return
+		}
+		s := observe.Sighting{Time: f.Time, Link: f.Link, Side: f.Side, Sent: f.Sent, Packet: p}
+		if f.Sent {
+			t.sent(s)
+		} else {
+			t.delivered(s)
+		}
+	}
+}
+
+// sent takes a packet that a node gives to a link.
+func (t *tracer) sent(s observe.Sighting) {
+	node := t.ends[s.Link][s.Side]
+	c := t.forwarded(node, s)
+	if c == nil {
+		c = t.begin(node, s)
+	} else {
+		t.learn(node, c.last.Packet, s.Packet)
+		c.move(s, -1)
+	}
+	k := keyOnLink(s.Link, s.Side.Other(), s.Packet)
+	t.onLink[k] = append(t.onLink[k], c)
+}
+
+// delivered takes a packet that a link gives to a node.
+func (t *tracer) delivered(s observe.Sighting) {
+	k, node := keyOnLink(s.Link, s.Side, s.Packet), t.ends[s.Link][s.Side]
+	var c *replica
+	switch q := t.onLink[k]; {
+	case len(q) > 0:
+		c, t.onLink[k] = q[0], q[1:]
+		c.move(s, node)
+	case t.crossed[k] != nil:
+		c = t.crossed[k].add(s, node)
+	default: // it was sent before the record begins
+		c = t.begin(t.ends[s.Link][s.Side.Other()], s)
+		c.node = node
+	}
+	t.crossed[k] = c.travel
+	at := keyAtNode(node, s.Packet)
+	t.atNode[at] = append(t.atNode[at], c)
+}
+
+// dropped takes a packet that a link took and lost.
+func (t *tracer) dropped(d *netem.Drop, p *observe.Packet) {
+	k := keyOnLink(d.Link, d.To, p)
+	q := t.onLink[k]
+	if len(q) == 0 {
+		return
+	}
+	t.onLink[k] = q[1:]
+	q[0].fate = t.lostOnLink(q[0], observe.Cause(d.Cause))
+}
+
+// begin makes the journey of a packet that comes from no other.
+func (t *tracer) begin(origin int, s observe.Sighting) *replica {
+	tr := &travel{origin: origin}
+	t.travels = append(t.travels, tr)
+	c := tr.add(s, -1)
+	t.noteAnswer(tr)
+	return c
+}
+
+func (tr *travel) add(s observe.Sighting, node int) *replica {
+	c := &replica{travel: tr}
+	tr.copies = append(tr.copies, c)
+	c.move(s, node)
+	return c
+}
+
+func (c *replica) move(s observe.Sighting, node int) {
+	c.travel.Sightings = append(c.travel.Sightings, s)
+	c.last, c.node = s, node
+}

@@ -1,0 +1,67 @@
+package journey
+
+import (
+	"testbed/observe"
+	"testbed/topo"
+)
+
+// stream is one direction of a TCP connection, at its sender.
+type stream struct {
+	origin int
+	endpoints
+}
+
+// progress is how far a stream has been sent.
+type progress struct {
+	first, end uint32
+	// sender is who sent each range, by its first number and its length.
+	sender map[[2]uint32]*travel
+}
+
+// markRetransmissions compares the sequence range of each segment with those
+// that its sender sent before. A SYN with another number begins a new
+// connection.
+func (t *tracer) markRetransmissions() {
+	streams := map[stream]*progress{}
+	for _, tr := range t.travels {
+		p := tr.Packet()
+		h := p.TCP
+		if h == nil {
+			continue
+		}
+		n := segmentLength(h)
+		if n == 0 {
+			continue
+		}
+		k := stream{tr.origin, endpointsOf(p)}
+		st := streams[k]
+		if st == nil || h.Flags&topo.SYN != 0 && h.Seq != st.first {
+			st = &progress{first: h.Seq, end: h.Seq, sender: map[[2]uint32]*travel{}}
+			streams[k] = st
+		}
+		end := h.Seq + n
+		if int32(end-st.end) <= 0 {
+			tr.Retransmission = true
+		} else {
+			st.end = end
+		}
+		r := [2]uint32{h.Seq, n}
+		if before := st.sender[r]; before != nil {
+			before.resent = true
+		}
+		st.sender[r] = tr
+	}
+}
+
+// segmentLength is how much of the sequence space a segment takes (SEG.LEN in
+// RFC 9293, section 3.4).
+func segmentLength(h *observe.TCP) uint32 {
+	n := uint32(h.Payload)
+	if h.Flags&topo.SYN != 0 {
+		n++
+	}
+	if h.Flags&topo.FIN != 0 {
+		n++
+	}
+	return n
+}

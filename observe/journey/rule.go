@@ -1,0 +1,186 @@
+package journey
+
+import (
+	"net/netip"
+	"slices"
+
+	"testbed/observe"
+	"testbed/topo"
+)
+
+type ruleKey struct {
+	node int
+	name string
+}
+
+// passage is a packet on its way through a node, as its firewall sees it.
+type passage struct {
+	node int
+	hook topo.Hook
+	// in and out are the neighbours it comes from and leaves to; out is empty
+	// where it stays or no route leads on.
+	in, out string
+	packet  *observe.Packet
+}
+
+// fits tells whether a packet meets the conditions of a rule that its headers
+// and its way decide. The others (state, nth, probability, rate) are open.
+func (t *tracer) fits(r *topo.Rule, p passage) bool {
+	m, e := &r.Match, endpointsOf(p.packet)
+	switch {
+	case r.Hook != p.hook,
+		m.Proto != "" && m.Proto != protocol(p.packet.Proto),
+		!within(m.Sport, e.src.Port()), !within(m.Dport, e.dst.Port()),
+		m.From != "" && !t.names(m.From, p.packet.Src), m.To != "" && !t.names(m.To, p.packet.Dst),
+		m.In != "" && m.In != p.in, m.Out != "" && m.Out != p.out:
+		return false
+	}
+	const named = topo.SYN | topo.ACK | topo.FIN | topo.RST
+	return m.Flags == 0 || p.packet.TCP != nil && p.packet.TCP.Flags&named == m.Flags&named
+}
+
+// closed tells whether fits decides all of a rule's conditions.
+func closed(m *topo.Match) bool {
+	return m.State == "" && m.Nth == 0 && m.Probability == 0 && m.Rate == topo.Rate{}
+}
+
+func protocol(p uint8) string {
+	switch p {
+	case 1:
+		return "icmp"
+	case 6:
+		return "tcp"
+	case 17:
+		return "udp"
+	case 58:
+		return "icmpv6"
+	}
+	return ""
+}
+
+func within(r topo.PortRange, port uint16) bool {
+	return r.IsZero() || r.First <= port && port <= r.Last
+}
+
+// names tells whether a rule's from or to, a node's name or a prefix, means an
+// address.
+func (t *tracer) names(who string, a netip.Addr) bool {
+	if n, ok := t.nodes[who]; ok {
+		return t.owns(n, a)
+	}
+	if p, err := netip.ParsePrefix(who); err == nil {
+		return p.Contains(a)
+	}
+	own, err := netip.ParseAddr(who)
+	return err == nil && own == a
+}
+
+// candidates are the rules of a node that may have ended a passage, in their
+// order: those that drop or reject, fit, and stand before the first that surely
+// accepts.
+func (t *tracer) candidates(p passage) (rs []*topo.Rule) {
+	firewall := t.plan.Topology.Nodes[p.node].Firewall
+	for i := range firewall {
+		r := &firewall[i]
+		switch {
+		case !t.fits(r, p):
+		case r.Action == topo.Accept && closed(&r.Match):
+			return rs
+		case r.Action != topo.Accept:
+			rs = append(rs, r)
+		}
+	}
+	return rs
+}
+
+// takeRule uses up one match of the first rule that may have ended a passage
+// and has matches left.
+func (t *tracer) takeRule(p passage) *topo.Rule {
+	for _, r := range t.candidates(p) {
+		if k := (ruleKey{p.node, r.Name}); t.counts[k] > 0 {
+			t.counts[k]--
+			return r
+		}
+	}
+	return nil
+}
+
+// takeNAT uses up one match of a NAT's own rules for what it cannot translate.
+func (t *tracer) takeNAT(p passage) string {
+	nat := t.plan.Topology.Nodes[p.node].NAT
+	if nat == nil {
+		return ""
+	}
+	name := natUntranslated
+	if p.in == nat.Outside {
+		name = natUnsolicited
+	}
+	if k := (ruleKey{p.node, name}); t.counts[k] > 0 {
+		t.counts[k]--
+		return name
+	}
+	return ""
+}
+
+// byRule is the fate of a packet that a rule ended.
+func (t *tracer) byRule(node int, r *topo.Rule) observe.Fate {
+	d := observe.Drop{Node: t.plan.Nodes[node].Name, Cause: observe.ByRule, Rule: r.Name}
+	if r.Action == topo.Reject {
+		d.Answer = string(r.With)
+		if r.With == "" {
+			d.Answer = string(topo.PortUnreachable)
+		}
+	}
+	return observe.Fate{Drop: d}
+}
+
+// filterInput gives the matches of input rules to packets that reached their
+// owner, of which the record does not tell which ones its firewall let in.
+func (t *tracer) filterInput(arrived []*replica) {
+	for n := range t.plan.Nodes {
+		mine := slices.DeleteFunc(slices.Clone(arrived), func(c *replica) bool { return c.node != n })
+		firewall := t.plan.Topology.Nodes[n].Firewall
+		for i := range firewall {
+			r := &firewall[i]
+			k := ruleKey{n, r.Name}
+			if r.Action == topo.Accept || r.Hook != topo.Input || t.counts[k] == 0 {
+				continue
+			}
+			var fitting []*replica
+			for _, c := range mine {
+				if c.fate.Delivered && slices.Contains(t.candidates(t.input(c)), r) {
+					fitting = append(fitting, c)
+				}
+			}
+			for _, c := range choose(fitting, r.Match.Nth, t.counts[k]) {
+				c.fate = t.byRule(n, r)
+				t.counts[k]--
+			}
+		}
+	}
+}
+
+func (t *tracer) input(c *replica) passage {
+	return passage{node: c.node, hook: topo.Input, in: t.neighbour(c.last), packet: c.last.Packet}
+}
+
+// choose picks n of the packets that a rule may have dropped: the nth if it
+// drops one by number, else first those that their sender sent again.
+func choose(fitting []*replica, nth int, n uint64) []*replica {
+	if uint64(len(fitting)) <= n {
+		return fitting
+	}
+	if nth > 0 && n == 1 && nth <= len(fitting) {
+		return fitting[nth-1 : nth]
+	}
+	slices.SortStableFunc(fitting, func(a, b *replica) int {
+		switch {
+		case a.travel.resent == b.travel.resent:
+			return 0
+		case a.travel.resent:
+			return -1
+		}
+		return 1
+	})
+	return fitting[:n]
+}
