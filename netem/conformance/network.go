@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -37,8 +38,18 @@ var (
 // NewNetwork builds a network that lasts as long as the test.
 func NewNetwork(tb testing.TB, addresses [2]netip.Addr) *Network {
 	tb.Helper()
-	n := &Network{Addresses: addresses}
-	n.Ether = namespace(tb, false)
+	return build(tb, namespace(tb, false), addresses)
+}
+
+// Another builds two more nodes, with the same addresses, around the same ether.
+func (n *Network) Another(tb testing.TB) *Network {
+	tb.Helper()
+	return build(tb, n.Ether, n.Addresses)
+}
+
+func build(tb testing.TB, ether *netns.NS, addresses [2]netip.Addr) *Network {
+	tb.Helper()
+	n := &Network{Ether: ether, Addresses: addresses}
 	for i := range n.Nodes {
 		n.Nodes[i] = namespace(tb, addresses[i].Is6())
 		if err := n.join(i); err != nil {
@@ -106,9 +117,12 @@ func namespace(tb testing.TB, ipv6 bool) *netns.NS {
 
 func mac(i int) net.HardwareAddr { return net.HardwareAddr{2, 0, 0, 0, 0, byte(i + 1)} }
 
+// number makes the names of inner ends unique.
+var number atomic.Int64
+
 // join makes node i's veth pair.
 func (n *Network) join(i int) error {
-	inner := fmt.Sprintf("inner%d", i)
+	inner := fmt.Sprintf("inner%d", number.Add(1))
 	err := n.Nodes[i].Do(func() error {
 		h, err := netlink.NewHandle()
 		if err != nil {

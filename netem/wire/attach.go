@@ -16,7 +16,7 @@ func (e *engine) attach(l netem.Link, fds [2]int, toward [2]*direction) error {
 	ports := append(make([]*port, 0, len(old)+2), old...)
 	for side := range fds {
 		d := toward[netem.Side(side).Other()]
-		d.out = l.Ends[d.to].Interface
+		d.out = newIfreq(l.Ends[d.to].Interface)
 		ports = append(ports, &port{fd: fds[side], into: d, batch: batchSmall})
 	}
 	e.ports.Store(&ports)

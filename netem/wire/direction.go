@@ -14,7 +14,7 @@ type direction struct {
 	to   netem.Side
 	// fd is the socket that frames leave through, out its interface.
 	fd      int
-	out     string
+	out     ifreq
 	setting atomic.Pointer[setting]
 	tally   tally
 
@@ -28,9 +28,9 @@ type direction struct {
 	// kernel takes no frame. place is the index in the agenda, or -1.
 	due, order int64
 	place      int
-	// stalled is since when the kernel has taken no frame, or 0; retry is when
-	// to try again.
-	stalled, retry int64
+	// stalled is since when the kernel has taken no frame, shut since when the
+	// interface has been down, or 0; retry is when to try again.
+	stalled, shut, retry int64
 }
 
 // setting is an impairment and since when it applies.
@@ -121,6 +121,12 @@ func (d *direction) plan() {
 		front := d.queue.at(0)
 		d.due, d.order = max(front.due, d.retry), front.order
 	}
+}
+
+// postpone makes the direction due a little later.
+func (d *direction) postpone(now int64) {
+	d.retry = now + retryAfter
+	d.plan()
 }
 
 // memory is what a frame of n bytes takes while it is on its way.

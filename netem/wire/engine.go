@@ -147,17 +147,16 @@ func (e *engine) depart(d *direction) {
 // headers.
 const seen = 128
 
-// report counts a dropped frame, which begins with its virtio_net_hdr, or is
-// empty if nobody has seen it.
+// report tells of a dropped frame, which begins with its virtio_net_hdr, or is
+// empty if nobody has seen it, and then counts it.
 func (e *engine) report(d *direction, frame []byte, cause netem.Cause) {
+	if e.onDrop != nil {
+		drop := netem.Drop{Link: d.link, To: d.to, Time: time.Now().Round(0), Cause: cause}
+		if len(frame) > vnetLen {
+			drop.Length = len(frame) - vnetLen
+			drop.Frame = append([]byte(nil), frame[vnetLen:min(len(frame), vnetLen+seen)]...)
+		}
+		e.onDrop(drop)
+	}
 	d.tally.add(netem.Counters{Dropped: 1})
-	if e.onDrop == nil {
-		return
-	}
-	drop := netem.Drop{Link: d.link, To: d.to, Time: time.Now().Round(0), Cause: cause}
-	if len(frame) > vnetLen {
-		drop.Length = len(frame) - vnetLen
-		drop.Frame = append([]byte(nil), frame[vnetLen:min(len(frame), vnetLen+seen)]...)
-	}
-	e.onDrop(drop)
 }

@@ -21,8 +21,8 @@ const (
 // the agenda at the time of what is left.
 func (e *engine) flush(d *direction, now int64) {
 	defer e.agenda.update(d)
-	if d.setting.Load().Down {
-		for d.queue.n > 0 && d.queue.at(0).due <= now {
+	if d.setting.Load().Down || !e.open(d, now) {
+		for d.queue.n > 0 && d.due <= now {
 			e.drop(d, netem.LinkDown)
 		}
 		return
@@ -36,7 +36,7 @@ func (e *engine) flush(d *direction, now int64) {
 			}
 			sent = 1
 		} else {
-			d.stalled, d.retry = 0, 0
+			d.stalled = 0
 			d.tally.add(netem.Counters{Delivered: uint64(sent)})
 			for range sent {
 				e.depart(d)
@@ -44,6 +44,23 @@ func (e *engine) flush(d *direction, now int64) {
 		}
 		i += sent
 	}
+}
+
+// open tells whether the interface takes frames. The kernel would silently
+// discard what is sent while the peer is down, and also for a moment after the
+// peer came up. Frames wait for that moment.
+func (e *engine) open(d *direction, now int64) bool {
+	if d.out.running(d.fd) {
+		d.shut = 0
+		return true
+	}
+	if d.shut == 0 {
+		d.shut = now
+	}
+	if now-d.shut < patience {
+		d.postpone(now)
+	}
+	return false
 }
 
 // collect fills the outbox with what is due.
@@ -70,19 +87,15 @@ func (e *engine) stall(d *direction, errno unix.Errno, now int64) bool {
 	cause := netem.Refused
 	switch errno {
 	case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
-		// The send buffer or the peer's backlog is full, or the peer is down.
+		// The send buffer or the peer's backlog is full.
 		if d.stalled == 0 {
 			d.stalled = now
 		}
-		if now-d.stalled < patience && running(d.fd, d.out) {
-			d.retry = now + retryAfter
-			d.plan()
+		if now-d.stalled < patience {
+			d.postpone(now)
 			return true
 		}
 		cause = netem.Overflow
-		if !running(d.fd, d.out) {
-			cause = netem.LinkDown
-		}
 	case unix.ENETDOWN, unix.ENXIO, unix.ENODEV:
 		cause = netem.LinkDown
 	case unix.EMSGSIZE:

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -67,14 +68,21 @@ func enlarge(fd, force, ask int) {
 }
 
 // running tells whether the interface is up and so is its peer.
-func running(fd int, name string) bool {
-	r, err := unix.NewIfreq(name)
-	if err != nil {
-		return false
-	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, r); err != nil {
-		return false
-	}
+func (r *ifreq) running(fd int) bool {
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCGIFFLAGS, uintptr(unsafe.Pointer(r)))
 	const up = unix.IFF_UP | unix.IFF_RUNNING
-	return r.Uint16()&up == up
+	return errno == 0 && r.flags&up == up
+}
+
+// ifreq is struct ifreq of netdevice(7), for flags.
+type ifreq struct {
+	name  [unix.IFNAMSIZ]byte
+	flags uint16
+	_     [22]byte
+}
+
+func newIfreq(name string) ifreq {
+	var r ifreq
+	copy(r.name[:unix.IFNAMSIZ-1], name)
+	return r
 }

@@ -132,7 +132,9 @@ func (w *Wire) open(l netem.Link) (fds [2]int, err error) {
 
 // Close stops carrying every link; what is on its way is dropped with
 // netem.Closed. It may be called more than once, and waits until nothing more is
-// delivered and OnDrop is not called any more; OnDrop must not call it.
+// delivered and OnDrop is not called any more; OnDrop must not call it. A process
+// that ends without Close ends much later: the kernel takes some 10 ms for each
+// socket, which Close spends on all at once.
 func (w *Wire) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
