@@ -140,7 +140,7 @@ const Stream = 4 << 20
 // both ways at once, and checks what arrives.
 func (n *Network) Exchange(tb testing.TB, size int) {
 	tb.Helper()
-	conns, err := n.connect()
+	conns, err := n.Connect()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -169,8 +169,8 @@ func (n *Network) Exchange(tb testing.TB, size int) {
 	wg.Wait()
 }
 
-// connect returns both ends of a TCP connection.
-func (n *Network) connect() (conns [2]*net.TCPConn, err error) {
+// Connect returns both ends of a TCP connection, node 0 the client.
+func (n *Network) Connect() (conns [2]*net.TCPConn, err error) {
 	var l *net.TCPListener
 	err = n.Nodes[1].Do(func() (err error) {
 		l, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(n.Addresses[1], 0)))
