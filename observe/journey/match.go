@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -171,7 +172,7 @@ func (t *tracer) portForward(node int, s observe.Sighting) (endpoints, bool) {
 	for _, f := range nat.Forward {
 		if f.Port == e.dst.Port() && e.dst.Port() != 0 {
 			to := t.plan.Resolve(node, t.nodes[f.Node], s.Packet.Dst.Is4())
-			return endpoints{e.src, netip.AddrPortFrom(to, f.ToPort)}, to.IsValid()
+			return endpoints{e.src, netip.AddrPortFrom(to, cmp.Or(f.ToPort, f.Port))}, to.IsValid()
 		}
 	}
 	return e, false
