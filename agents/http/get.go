@@ -46,9 +46,11 @@ type Response struct {
 	Outcome agents.Outcome
 	Errno   unix.Errno
 	// Deadline is true when Request.Timeout ended it.
-	Deadline                            bool
-	ConnectTime, TLSTime, FirstByteTime *time.Duration
-	Elapsed                             time.Duration
+	Deadline bool
+	// ConnectTime is from the call to its return, whatever it returned.
+	ConnectTime            *time.Duration
+	TLSTime, FirstByteTime *time.Duration
+	Elapsed                time.Duration
 	// Status is 0 without an answer.
 	Status int
 	// Detail is the error of TLS or HTTP in words.
@@ -61,13 +63,12 @@ func Get(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &Response{Attempt: a, Outcome: a.Outcome, Errno: a.Errno, Deadline: a.Deadline, Elapsed: a.Elapsed}
+	res := &Response{Attempt: a, Outcome: a.Outcome, Errno: a.Errno, Deadline: a.Deadline, Elapsed: a.Elapsed, ConnectTime: &a.Elapsed}
 	if a.Conn == nil {
 		return res, nil
 	}
 	stop := context.AfterFunc(ctx, func() { a.Conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	res.ConnectTime = &a.Elapsed
 	a.Conn.SetDeadline(a.Began.Add(r.Timeout))
 	err = res.exchange(a, r)
 	res.Elapsed = time.Since(a.Began)

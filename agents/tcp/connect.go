@@ -183,9 +183,20 @@ func await(fd int, c *canceller, began time.Time, timeout time.Duration) (errno 
 			return 0, false, c.ctx.Err()
 		case fds[0].Revents != 0:
 			e, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+			if e == 0 && err == nil && !hasPeer(fd) {
+				continue
+			}
 			return unix.Errno(e), false, err
 		}
 	}
+}
+
+// hasPeer tells whether a socket without an error is connected. It is neither for
+// a moment when an ICMP error arrives: the error is queued, which ends ppoll(2),
+// before the socket's own error is set (net/ipv4/tcp_ipv4.c, tcp_v4_err).
+func hasPeer(fd int) bool {
+	_, err := unix.Getpeername(fd)
+	return err == nil
 }
 
 // canceller makes a context's end readable on a descriptor.

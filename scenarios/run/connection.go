@@ -36,10 +36,7 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 		return nil, err
 	}
 	conn.attempted(o, a)
-	o.Elapsed = a.Elapsed
-	if a.Conn != nil {
-		o.ConnectTime = &a.Elapsed
-	}
+	o.Elapsed, o.ConnectTime = a.Elapsed, &a.Elapsed
 	conn.watch.settle(ctx, conn, o.Path)
 	if err := conn.watch.observe(o, conn, conn.watch.began); err != nil {
 		return nil, err

@@ -19,6 +19,10 @@ type Options struct {
 	OnStart func(*spec.Scenario)
 	OnStep  func(s *spec.Scenario, step int, title string)
 	OnDone  func(*verdict.Result)
+	// turn, in All, lets one scenario at a time build its network, and each one
+	// of the first to run wait for the others of them: building takes the
+	// processor's time, and would delay those that measure.
+	turn *turn
 	// Keep is called after the last step, the network still up. It returns when
 	// the network may go. May be nil.
 	Keep func(context.Context, *Lab, *verdict.Result)
@@ -42,7 +46,7 @@ func Scenario(ctx context.Context, s *spec.Scenario, o Options) *verdict.Result 
 
 // perform fills the result's steps.
 func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result) (err error) {
-	lab, err := Open(ctx, &s.Topology)
+	lab, err := o.turn.open(ctx, &s.Topology)
 	if err != nil {
 		return fmt.Errorf("build network: %w", err)
 	}
@@ -80,6 +84,7 @@ func All(ctx context.Context, list []*spec.Scenario, o Options) []*verdict.Resul
 		jobs = len(list)
 	}
 	slots := make(chan struct{}, jobs)
+	o.turn = newTurn(min(jobs, len(list)))
 	var wg sync.WaitGroup
 	for i, s := range list {
 		slots <- struct{}{}

@@ -22,5 +22,7 @@ func settle() error {
 	// A container may forbid a fresh /proc; the old one still serves /proc/self
 	// and /proc/sys/net, and only shows the host's processes.
 	_ = unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	wakeSoon()
+	takePlaces()
 	return nil
 }

@@ -1,0 +1,44 @@
+package sandbox
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// slice is what the program's threads ask for at a time, in nanoseconds: the
+// least that the kernel grants.
+const slice = 100_000
+
+// places is how many goroutines may be inside system calls or running at once
+// before another one has to wait for its place in Go's scheduler.
+const places = 64
+
+// takePlaces makes room in Go's scheduler. A goroutine that comes back from a
+// system call needs a place; one that is blocked in a system call keeps its own
+// until the runtime's monitor looks, which may take 10 ms (runtime/proc.go,
+// sysmon and retake). With a place for everybody nobody waits.
+func takePlaces() {
+	if runtime.GOMAXPROCS(0) < places {
+		runtime.GOMAXPROCS(places)
+	}
+}
+
+// wakeSoon asks the scheduler for short time slices for every thread, those to
+// come included, which inherit it. A thread with a short slice runs soon after it
+// wakes, also on a busy machine, so that what it measures is the network and not
+// the machine. It needs no privilege and does nothing before Linux 6.12 (sched(7),
+// kernel/sched/fair.c, EEVDF).
+func wakeSoon() {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return
+	}
+	for _, t := range tasks {
+		if tid, err := strconv.Atoi(t.Name()); err == nil {
+			_ = unix.SchedSetAttr(tid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Runtime: slice}, 0)
+		}
+	}
+}
