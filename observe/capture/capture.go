@@ -75,11 +75,10 @@ var ErrClosed = errors.New("capture closed")
 func Open(ether *netns.NS, o Options) (*Capture, error) {
 	o.fill()
 	c := &Capture{options: o, done: make(chan struct{}), more: make(chan struct{})}
-	err := ether.Do(func() (err error) {
+	if err := ether.Do(func() (err error) {
 		c.ring, err = openRing(o.SnapLen, o.RingBytes)
 		return err
-	})
-	if err != nil {
+	}); err != nil {
 		return nil, fmt.Errorf("open capture: %w", err)
 	}
 	c.file = os.NewFile(uintptr(c.ring.fd), "capture")
@@ -236,8 +235,7 @@ func (c *Capture) countDrops() {
 }
 
 // Close stops recording, once everything that has passed is recorded; the record
-// stays readable. The kernel needs two grace periods to give the ring up, which
-// Close does not wait for. Further calls do nothing.
+// stays readable. Further calls do nothing.
 func (c *Capture) Close() error {
 	c.mu.Lock()
 	if c.ring == nil {
@@ -250,11 +248,11 @@ func (c *Capture) Close() error {
 	c.ring = nil
 	c.wake()
 	c.mu.Unlock()
-	err := r.unmap()
 	_ = c.file.SetReadDeadline(time.Now())
 	if started {
 		<-c.done
 	}
-	go c.file.Close()
-	return err
+	err := r.unmap()
+	release(r.fd)
+	return errors.Join(err, c.file.Close())
 }

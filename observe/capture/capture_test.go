@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -237,6 +238,34 @@ func TestCloseKeepsTheRecord(t *testing.T) {
 	}
 	if err := c.Start(nil); !errors.Is(err, capture.ErrClosed) {
 		t.Errorf("Start after Close: %v, want ErrClosed", err)
+	}
+}
+
+// The kernel releases the socket behind Close's back: /proc/net/packet lists the
+// namespace's packet sockets.
+func TestCloseReleasesTheSocket(t *testing.T) {
+	ns := makeNS(t)
+	sockets := func() (n int) {
+		check(t, ns.Do(func() error {
+			b, err := os.ReadFile("/proc/thread-self/net/packet")
+			n = bytes.Count(b, []byte("\n")) - 1
+			return err
+		}))
+		return n
+	}
+	for range 3 {
+		c, err := capture.Open(ns, capture.Options{})
+		check(t, err)
+		check(t, c.Start(map[int]capture.End{}))
+		if n := sockets(); n == 0 {
+			t.Fatal("an open capture has no socket")
+		}
+		check(t, c.Close())
+	}
+	for deadline := time.Now().Add(time.Minute); sockets() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d packet sockets are left", sockets())
+		}
 	}
 }
 
