@@ -46,9 +46,7 @@ type Response struct {
 	Outcome agents.Outcome
 	Errno   unix.Errno
 	// Deadline is true when Request.Timeout ended it.
-	Deadline bool
-	// ConnectTime is from the call to its return, whatever it returned.
-	ConnectTime            *time.Duration
+	Deadline               bool
 	TLSTime, FirstByteTime *time.Duration
 	Elapsed                time.Duration
 	// Status is 0 without an answer.
@@ -63,7 +61,7 @@ func Get(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &Response{Attempt: a, Outcome: a.Outcome, Errno: a.Errno, Deadline: a.Deadline, Elapsed: a.Elapsed, ConnectTime: &a.Elapsed}
+	res := &Response{Attempt: a, Outcome: a.Outcome, Errno: a.Errno, Deadline: a.Deadline, Elapsed: a.Elapsed}
 	if a.Conn == nil {
 		return res, nil
 	}

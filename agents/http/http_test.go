@@ -69,8 +69,8 @@ func TestGetTimesEachPart(t *testing.T) {
 		if res.Outcome != agents.Connected || res.Status != 200 || res.TLSTime == nil || res.FirstByteTime == nil {
 			t.Fatalf("TLS %q: %s, status %d: %s", version, res.Outcome, res.Status, res.Detail)
 		}
-		if *res.ConnectTime > *res.TLSTime || *res.TLSTime > *res.FirstByteTime || *res.FirstByteTime > res.Elapsed {
-			t.Errorf("TLS %q: times are out of order: %v, %v, %v, %v", version, *res.ConnectTime, *res.TLSTime, *res.FirstByteTime, res.Elapsed)
+		if res.Attempt.Elapsed > *res.TLSTime || *res.TLSTime > *res.FirstByteTime || *res.FirstByteTime > res.Elapsed {
+			t.Errorf("TLS %q: times are out of order: %v, %v, %v, %v", version, res.Attempt.Elapsed, *res.TLSTime, *res.FirstByteTime, res.Elapsed)
 		}
 	}
 }

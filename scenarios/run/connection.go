@@ -9,6 +9,7 @@ import (
 	"testbed/agents"
 	"testbed/agents/http"
 	"testbed/agents/tcp"
+	"testbed/observe"
 	"testbed/scenarios/spec"
 	"testbed/scenarios/verdict"
 	"testbed/topo"
@@ -36,7 +37,7 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 		return nil, err
 	}
 	conn.attempted(o, a)
-	o.Elapsed, o.ConnectTime = a.Elapsed, &a.Elapsed
+	o.Elapsed = a.Elapsed
 	conn.watch.settle(ctx, conn, o.Path)
 	if err := conn.watch.observe(o, conn, conn.watch.began); err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func (l *Lab) HTTP(ctx context.Context, h spec.HTTP) (*verdict.Observation, erro
 	}
 	conn.attempted(o, res.Attempt)
 	o.Outcome, o.Errno, o.Deadline, o.Elapsed = res.Outcome, errnoName(res.Errno), res.Deadline, res.Elapsed
-	o.ConnectTime, o.TLSTime, o.FirstByteTime = res.ConnectTime, res.TLSTime, res.FirstByteTime
+	o.TLSTime, o.FirstByteTime = res.TLSTime, res.FirstByteTime
 	o.Status, o.Detail = res.Status, res.Detail
 	conn.watch.settle(ctx, conn, o.Path)
 	return o, conn.watch.observe(o, conn, conn.watch.began)
@@ -126,6 +127,8 @@ func (c *connection) attempted(o *verdict.Observation, a *tcp.Attempt) {
 	c.conn = a.Conn
 	o.Local, o.Began = c.local, a.Began
 	o.Outcome, o.Errno, o.Deadline = a.Outcome, errnoName(a.Errno), a.Deadline
+	call := a.Elapsed
+	o.CallTime, o.ConnectTime, o.ConnectSource = &call, &call, observe.FromAgent
 }
 
 // Exchange writes to a kept connection and reads until the answer is complete.

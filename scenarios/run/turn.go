@@ -29,12 +29,14 @@ func newTurn(first int) *turn {
 // have been opened, or have failed to.
 func (t *turn) open(ctx context.Context, network *topo.Topology) (*Lab, error) {
 	if t == nil {
-		return Open(ctx, network)
+		lab, err := Open(ctx, network)
+		awaitCalm(ctx)
+		return lab, err
 	}
 	t.building.Lock()
 	lab, err := Open(ctx, network)
 	t.building.Unlock()
-	t.opened()
+	t.opened(ctx)
 	select {
 	case <-t.ready:
 	case <-ctx.Done():
@@ -42,10 +44,13 @@ func (t *turn) open(ctx context.Context, network *topo.Topology) (*Lab, error) {
 	return lab, err
 }
 
-func (t *turn) opened() {
+// opened counts one. After the last of the first ones, the machine gets time to
+// calm down.
+func (t *turn) opened(ctx context.Context) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.first--; t.first == 0 {
+		awaitCalm(ctx)
 		close(t.ready)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testbed/observe"
 	"testbed/observe/journey"
 	"testbed/scenarios/verdict"
+	"testbed/topo"
 )
 
 // patience is how much longer than the path's delay a packet is waited for
@@ -127,6 +128,7 @@ func (w *watch) observe(o *verdict.Observation, c *connection, since time.Time) 
 	w.seenFrom(o, whole)
 	o.ClientStates, o.ServerStates, o.StateSource = w.states(o, c, whole)
 	w.acceptTime(o, whole)
+	w.connectTime(o, c, whole)
 	for _, j := range whole {
 		if !j.SentAt().Before(since) {
 			o.Journeys = append(o.Journeys, j)
@@ -159,4 +161,36 @@ func (w *watch) acceptTime(o *verdict.Observation, js []observe.Journey) {
 	}
 	d := o.ServerStates[i].Time.Sub(js[0].SentAt())
 	o.AcceptTime, o.AcceptSource = &d, o.StateSource
+}
+
+// connectTime is what connect(2) waited by the kernel's own stamps: from the
+// first SYN on the client's interface until the packet arrived there that ended
+// the attempt. Without such a packet the agent's clock stands. The attempt of a
+// connect step took just as long.
+func (w *watch) connectTime(o *verdict.Observation, c *connection, js []observe.Journey) {
+	if o.CallTime == nil || o.Deadline || len(js) == 0 {
+		return
+	}
+	for i := range js {
+		last := js[i].Last()
+		if last.Sent || journey.Node(w.lab.net.Plan, last) != o.From || !answers(last.Packet, c) {
+			continue
+		}
+		if d := last.Time.Sub(js[0].SentAt()); d <= *o.CallTime {
+			o.ConnectTime, o.ConnectSource = &d, observe.FromPackets
+			if o.Kind == verdict.Connect {
+				o.Elapsed = d
+			}
+			return
+		}
+	}
+}
+
+// answers tells whether a packet ends a connection attempt: a SYN-ACK, a RST, or
+// an ICMP error, the last of which counts only if it failed.
+func answers(p *observe.Packet, c *connection) bool {
+	if p.TCP != nil {
+		return p.TCP.Flags&topo.RST != 0 || p.TCP.Flags&(topo.SYN|topo.ACK) == topo.SYN|topo.ACK
+	}
+	return p.ICMP != nil && c.conn == nil
 }

@@ -44,8 +44,11 @@ type Observation struct {
 	// ConnectTime, AcceptTime, TLSTime and FirstByteTime are nil when not
 	// observed.
 	ConnectTime, AcceptTime, TLSTime, FirstByteTime *time.Duration
-	// AcceptSource says where AcceptTime comes from.
-	AcceptSource observe.Source
+	// ConnectSource and AcceptSource say where these times come from.
+	ConnectSource, AcceptSource observe.Source
+	// CallTime is how long connect(2) took by the agent's own clock, which
+	// includes the time until the agent got the processor.
+	CallTime *time.Duration
 
 	// Journeys are the packets of the step's connection, in order of sending,
 	// and the ICMP errors about them.
