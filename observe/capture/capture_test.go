@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"testing"
@@ -41,6 +42,8 @@ func makePair(t testing.TB) *pair {
 	}))
 	check(t, outer.Do(func() (err error) { _, p.node, err = sender("eth0"); return err }))
 	check(t, p.ether.Do(func() (err error) { p.index, p.relay, err = sender("l0a"); return err }))
+	check(t, outer.Do(func() error { return ready("eth0") }))
+	check(t, p.ether.Do(func() error { return ready("l0a") }))
 	t.Cleanup(func() { unix.Close(p.node); unix.Close(p.relay) })
 	return p
 }
@@ -75,6 +78,18 @@ func sender(name string) (index, fd int, err error) {
 	}
 	index = l.Attrs().Index
 	return index, fd, unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: index})
+}
+
+// ready waits until an interface sends. Before its carrier is noticed, which a
+// kernel thread does, it has the qdisc noop, which swallows frames.
+func ready(name string) error {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		l, err := netlink.LinkByName(name)
+		if err != nil || l.Attrs().OperState == netlink.OperUp {
+			return err
+		}
+	}
+	return fmt.Errorf("interface %s has no carrier", name)
 }
 
 func check(t testing.TB, err error) {
