@@ -20,13 +20,13 @@ import (
 // record is a made-up record of a network. Its clock advances by a millisecond
 // with each entry.
 type record struct {
-	t     *testing.T
+	t     testing.TB
 	plan  *topo.Plan
 	now   time.Time
 	input journey.Input
 }
 
-func newRecord(t *testing.T, net topo.Topology) *record {
+func newRecord(t testing.TB, net topo.Topology) *record {
 	t.Helper()
 	plan, err := topo.MakePlan(&net)
 	if err != nil {
