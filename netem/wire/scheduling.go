@@ -34,6 +34,11 @@ const (
 	spinMost  = int64(2 * time.Millisecond)
 )
 
+// ownPlaces are the processors that the Go scheduler has more while the engine
+// runs: one that it keeps, and one for it to come back to when the runtime takes
+// the other away, as it does every 10 ms (runtime/proc.go, retake).
+const ownPlaces = 2
+
 // keepPlace gives the Go scheduler n processors more, or fewer.
 func keepPlace(n int) {
 	places.Lock()

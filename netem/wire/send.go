@@ -87,7 +87,8 @@ func (e *engine) stall(d *direction, errno unix.Errno, now int64) bool {
 	cause := netem.Refused
 	switch errno {
 	case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
-		// The send buffer or the peer's backlog is full.
+		// The send buffer or the peer's backlog is full, or the peer went down just
+		// now.
 		if d.stalled == 0 {
 			d.stalled = now
 		}
@@ -96,6 +97,9 @@ func (e *engine) stall(d *direction, errno unix.Errno, now int64) bool {
 			return true
 		}
 		cause = netem.Overflow
+		if !d.out.carrier(d.fd) {
+			cause = netem.LinkDown
+		}
 	case unix.ENETDOWN, unix.ENXIO, unix.ENODEV:
 		cause = netem.LinkDown
 	case unix.EMSGSIZE:

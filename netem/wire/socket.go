@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -72,6 +73,21 @@ func (r *ifreq) running(fd int) bool {
 	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCGIFFLAGS, uintptr(unsafe.Pointer(r)))
 	const up = unix.IFF_UP | unix.IFF_RUNNING
 	return errno == 0 && r.flags&up == up
+}
+
+// carrier tells whether the peer is up, as ETHTOOL_GLINK does (linux/ethtool.h).
+// It knows sooner than running, but waits for the kernel's configuration lock.
+func (r *ifreq) carrier(fd int) bool {
+	const linkState = 0xa
+	value := struct{ command, data uint32 }{linkState, 0}
+	request := struct {
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte
+	}{name: r.name, data: unsafe.Pointer(&value)}
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
+	runtime.KeepAlive(&value)
+	return errno == 0 && value.data != 0
 }
 
 // ifreq is struct ifreq of netdevice(7), for flags.

@@ -64,7 +64,7 @@ type Wire struct {
 var _ netem.Medium = (*Wire)(nil)
 
 // New starts a wire whose links are in ether, which must stay open until Close.
-// Until then GOMAXPROCS is higher by one, since the wire's thread keeps one of
+// Until then GOMAXPROCS is higher by two, since the wire's thread keeps one of
 // Go's processors even while it waits.
 func New(ether *netns.NS, o Options) (*Wire, error) {
 	if o.Limit == 0 {
@@ -74,7 +74,7 @@ func New(ether *netns.NS, o Options) (*Wire, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start wire: %w", err)
 	}
-	keepPlace(+1)
+	keepPlace(+ownPlaces)
 	go e.run()
 	w := &Wire{ether: ether, seed: o.Seed, engine: e, stamping: make(chan struct{})}
 	go w.stamp()
@@ -145,7 +145,7 @@ func (w *Wire) Close() error {
 	<-w.stamping
 	w.engine.close()
 	w.stamps.close()
-	keepPlace(-1)
+	keepPlace(-ownPlaces)
 	return nil
 }
 
