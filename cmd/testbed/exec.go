@@ -28,7 +28,16 @@ with the command's exit code.`,
   testbed exec client -- ping -c 1 server             in another
   testbed exec fw -- sh`,
 		Args: cobra.MinimumNArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error { return enter(runName, args[0], args[1:]) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			node, command := args[0], args[1:]
+			if command[0] == "--" { // it comes after the first argument, so the flags' parser leaves it
+				command = command[1:]
+			}
+			if len(command) == 0 {
+				return usage("no command to run in %s", node)
+			}
+			return enter(runName, node, command)
+		},
 	}
 	c.Flags().StringVar(&runName, "run", "", "which kept run, by its scenario's name or its process id, when there are several")
 	c.Flags().SetInterspersed(false)
