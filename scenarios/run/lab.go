@@ -76,8 +76,12 @@ func Open(ctx context.Context, t *topo.Topology) (*Lab, error) {
 		return
 	}()
 	var err error
-	l.net, err = build.Up(t, build.Options{OnDrop: l.onDrop, BeforeTraffic: l.openCapture})
-	if err := errors.Join(err, <-authority); err != nil {
+	opening := &opening{}
+	l.net, err = build.Up(t, build.Options{
+		OnDrop: l.onDrop, OnEther: opening.begin,
+		BeforeTraffic: func(n *build.Network) error { return l.startCapture(n, opening) },
+	})
+	if err := errors.Join(err, <-authority, l.openedCapture(opening)); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	if err := l.watchStates(); err != nil {
@@ -121,23 +125,6 @@ func (l *Lab) Plan() *topo.Plan { return l.net.Plan }
 // Program is where programs of a node run, for package exec.
 func (l *Lab) Program(node int) exec.Node {
 	return exec.Node{NS: l.net.Nodes[node].NS, Name: l.net.Plan.Nodes[node].Name, Hosts: l.net.Plan.Hosts(node)}
-}
-
-// openCapture begins to watch the ether.
-func (l *Lab) openCapture(n *build.Network) (err error) {
-	links, err := n.Ends()
-	if err != nil {
-		return err
-	}
-	ends := map[int]capture.End{}
-	for index, link := range links {
-		side := netem.Side(slices.IndexFunc(link.Ends[:], func(e netem.End) bool { return e.Index == index }))
-		ends[index] = capture.End{Link: link.ID, Side: side}
-	}
-	if l.capture, err = capture.Open(n.Ether, capture.Options{}); err != nil {
-		return err
-	}
-	return l.capture.Start(ends)
 }
 
 // onDrop keeps what a link dropped. It runs on the medium's thread.

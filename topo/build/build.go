@@ -19,6 +19,8 @@ type Options struct {
 	// OnDrop is told of every frame that a link dropped. It is called from the
 	// medium's own thread and must return at once. May be nil.
 	OnDrop func(netem.Drop)
+	// OnEther is told of the ether as soon as it exists. May be nil.
+	OnEther func(*netns.NS)
 	// BeforeTraffic is called when all interfaces exist and none of the nodes'
 	// is up yet: the moment to begin a capture that misses nothing. May be nil.
 	BeforeTraffic func(*Network) error
@@ -64,7 +66,7 @@ func Up(t *topo.Topology, o Options) (_ *Network, err error) {
 		}
 	}()
 	for _, step := range []func() error{
-		n.makeNamespaces, n.makeLinks,
+		func() error { return n.makeNamespaces(o.OnEther) }, n.makeLinks,
 		func() error { return n.carry(o) },
 		func() error { return before(n, o.BeforeTraffic) },
 		n.configureNodes,
@@ -99,9 +101,12 @@ func (n *Network) Close() error {
 func (n *Network) onClose(f func() error) { n.undo = append(n.undo, f) }
 
 // makeNamespaces makes the ether's and every node's.
-func (n *Network) makeNamespaces() (err error) {
+func (n *Network) makeNamespaces(onEther func(*netns.NS)) (err error) {
 	if n.Ether, n.ether, err = n.namespace(); err != nil {
 		return fmt.Errorf("make the ether: %w", err)
+	}
+	if onEther != nil {
+		onEther(n.Ether)
 	}
 	// Nothing in the ether speaks for itself.
 	if err := n.ether.SetSysctls([]topo.Sysctl{
