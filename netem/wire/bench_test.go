@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,16 +54,11 @@ func (l load) start(b *testing.B) {
 		}
 		b.Cleanup(func() { hog.Process.Kill(); hog.Wait() })
 	}
-	stop := make(chan struct{})
-	b.Cleanup(func() { close(stop) })
+	var stop atomic.Bool
+	b.Cleanup(func() { stop.Store(true) })
 	for range l.goroutine {
 		go func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for !stop.Load() {
 			}
 		}()
 	}

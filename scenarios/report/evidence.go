@@ -33,8 +33,6 @@ type evidence struct {
 	errors []*observe.Journey
 }
 
-const protoTCP = 6
-
 func gather(step *spec.Step, o *verdict.Observation, v verdict.Verdict, t *topo.Topology) *evidence {
 	e := &evidence{Observation: o, step: step, verdict: v, topology: t}
 	e.nameEnds()

@@ -41,7 +41,6 @@ type mark struct {
 }
 
 func (m *mark) set(at mark) { *m = at }
-func (m mark) where() mark  { return m }
 
 type placed interface{ set(mark) }
 

@@ -25,9 +25,7 @@ func TestDocsNameEveryKey(t *testing.T) {
 			words = append(words, m[1])
 		}
 	}
-	for _, e := range textsOf(enum(causes), enum(allOutcomes()), enum(rejections), enum(timeoutKeys())) {
-		words = append(words, e)
-	}
+	words = append(words, textsOf(enum(causes), enum(allOutcomes()), enum(rejections), enum(timeoutKeys()))...)
 	if len(words) < 80 {
 		t.Fatalf("found only %d words", len(words))
 	}
