@@ -19,6 +19,8 @@ func newDoctor() *cobra.Command {
 a sandbox that it leaves nothing of, and says what it is for and how to get it.
 
 Exit codes: 0 everything that is required is there, 3 something is missing.`,
+		Example: `  testbed doctor
+  sudo testbed doctor     what is there for root, if something is missing here`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if err := sandbox.Enter(sandbox.Options{}); err != nil {

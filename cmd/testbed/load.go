@@ -10,47 +10,56 @@ import (
 	"strings"
 
 	"testbed/scenarios/spec"
+	"testbed/topo"
+	"testbed/topo/sandbox"
 )
 
 // load decodes every scenario that the arguments name, and tells the mistakes of
 // all files at once.
 func load(args []string) ([]*spec.Scenario, error) {
-	files, err := expand(args)
-	if err != nil {
-		return nil, err
-	}
+	files, missing := expand(args)
 	var (
 		list []*spec.Scenario
-		errs []error
+		errs = []error{missing}
 	)
 	for _, f := range files {
 		s, err := spec.DecodeFile(f)
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 			err = usage("%w", err)
 		}
+		if err == nil && sandbox.First() { // the second run has no need to plan twice
+			err = plan(s)
+		}
 		list, errs = append(list, s), append(errs, err)
 	}
 	return list, errors.Join(errs...)
 }
 
-// expand replaces folders by the scenario files in them.
+// plan refuses a network that contradicts itself.
+func plan(s *spec.Scenario) error {
+	if _, err := topo.MakePlan(&s.Topology); err != nil {
+		return usage("%s: %w", s.File, err)
+	}
+	return nil
+}
+
+// expand replaces folders by the scenario files in them. The error tells of
+// every argument that stands for nothing.
 func expand(args []string) (files []string, err error) {
+	var errs []error
 	for _, arg := range args {
 		st, err := os.Stat(arg)
 		switch {
 		case err != nil:
-			return nil, usage("%w", err)
+			errs = append(errs, usage("%w", err))
 		case !st.IsDir():
 			files = append(files, arg)
 		default:
 			in, err := inFolder(arg)
-			if err != nil {
-				return nil, err
-			}
-			files = append(files, in...)
+			files, errs = append(files, in...), append(errs, err)
 		}
 	}
-	return files, nil
+	return files, errors.Join(errs...)
 }
 
 // inFolder lists a folder's scenario files by name.

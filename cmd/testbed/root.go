@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 )
 
@@ -30,8 +33,58 @@ observed. Nothing of the host is touched, and no root is needed.`,
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
 	}
-	root.Args = usageArgs(root.Args)
+	root.Args = usageArgs(known)
+	finishDefaults(root)
 	return root
+}
+
+// finishDefaults adds cobra's own commands and makes them refuse what they don't
+// know.
+func finishDefaults(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = usageArgs(func(_ *cobra.Command, args []string) error {
+				cmd, rest, err := root.Find(args)
+				if err != nil {
+					return err
+				}
+				return known(cmd, rest)
+			})
+		case "completion":
+			c.Example = `  source <(testbed completion bash)                  in this shell
+  testbed completion bash > /etc/bash_completion.d/testbed
+  testbed completion zsh > "${fpath[1]}/_testbed"
+  testbed completion fish > ~/.config/fish/completions/testbed.fish`
+			c.Args = usageArgs(known)
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
+}
+
+// known refuses every argument as an unknown subcommand, and says which one was
+// probably meant.
+func known(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	hint := ""
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = fmt.Sprintf("\n  did you mean %q?", near[0])
+	}
+	return fmt.Errorf("unknown command %q for %q\n  valid: %s%s", args[0], cmd.CommandPath(), strings.Join(subcommands(cmd), ", "), hint)
+}
+
+func subcommands(cmd *cobra.Command) (names []string) {
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return names
 }
 
 // usageArgs makes wrong arguments an error of the command line.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -120,6 +122,21 @@ func (f *runFlags) check() error {
 	}
 	if f.json == "-" && f.junit == "-" {
 		return usage("--json - and --junit - both want standard output")
+	}
+	return errors.Join(writable("json", f.json), writable("junit", f.junit))
+}
+
+// writable refuses a report's file that could not be written in the end.
+func writable(flag, path string) error {
+	if path == "" || path == "-" {
+		return nil
+	}
+	err := unix.Access(path, unix.W_OK)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = unix.Access(filepath.Dir(path), unix.W_OK)
+	}
+	if err != nil {
+		return usage("--%s %s: %w", flag, path, err)
 	}
 	return nil
 }
