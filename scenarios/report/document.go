@@ -57,7 +57,11 @@ type StepDocument struct {
 	Remote string        `json:"remote,omitempty"`
 	Path   *PathDocument `json:"path,omitempty"`
 
+	// ConnectSource is "packets" or "agent". CallTimeNS is how long connect(2)
+	// took by the agent's own clock.
 	ConnectTimeNS   *int64 `json:"connect_time_ns,omitempty"`
+	ConnectSource   string `json:"connect_source,omitempty"`
+	CallTimeNS      *int64 `json:"call_time_ns,omitempty"`
 	AcceptTimeNS    *int64 `json:"accept_time_ns,omitempty"`
 	AcceptSource    string `json:"accept_source,omitempty"`
 	TLSTimeNS       *int64 `json:"tls_time_ns,omitempty"`

@@ -89,7 +89,7 @@ func stepDocument(r *verdict.Result, i int) StepDocument {
 		OK: s.Verdict.OK, Began: o.Began.UTC(), ElapsedNS: int64(o.Elapsed),
 		Outcome: string(o.Outcome), Errno: o.Errno, Deadline: o.Deadline, Detail: o.Detail,
 		Local: addrPort(o.Local), Remote: addrPort(o.Remote), Path: pathDocument(o.Path),
-		ConnectTimeNS: ns(o.ConnectTime), AcceptTimeNS: ns(o.AcceptTime),
+		ConnectTimeNS: ns(o.ConnectTime), ConnectSource: string(o.ConnectSource), CallTimeNS: ns(o.CallTime), AcceptTimeNS: ns(o.AcceptTime),
 		TLSTimeNS: ns(o.TLSTime), FirstByteTimeNS: ns(o.FirstByteTime),
 		States: statesDocument(o), SeenFrom: o.SeenFrom, SeenAddr: addrPort(o.SeenAddr),
 		Status: o.Status, Answer: o.Answer, UnseenFrames: o.Unseen,

@@ -67,6 +67,9 @@ func sources(o *verdict.Observation) []string {
 	if from := stateSources(o); from != "" {
 		out = append(out, from)
 	}
+	if o.ConnectTime != nil && o.ConnectSource == observe.FromAgent && len(o.Journeys) > 0 {
+		out = append(out, "Connect time: by the agent's own clock, as no packet ended the attempt.")
+	}
 	if o.AcceptTime != nil && o.AcceptSource != o.StateSource {
 		out = append(out, "Accept time: "+strings.Trim(sourceName(o.AcceptSource), "()")+".")
 	}
