@@ -78,6 +78,12 @@ const (
 // joins. Numbers are relative to the initial sequence number of each direction,
 // or to the first one seen when the connection began before.
 func From(journeys []observe.Journey, nodes []string, linkEnds func(link int) [2]string) Diagram {
+	return After(nil, journeys, nodes, linkEnds)
+}
+
+// After is From for packets that came after others of the same connections,
+// which are not drawn: numbers go on from theirs.
+func After(earlier, journeys []observe.Journey, nodes []string, linkEnds func(link int) [2]string) Diagram {
 	js := make([]*observe.Journey, 0, len(journeys))
 	for i := range journeys {
 		if len(journeys[i].Sightings) > 0 {
@@ -86,6 +92,11 @@ func From(journeys []observe.Journey, nodes []string, linkEnds func(link int) [2
 	}
 	slices.SortStableFunc(js, func(a, b *observe.Journey) int { return a.SentAt().Compare(b.SentAt()) })
 	b := builder{d: Diagram{Columns: slices.Clone(nodes)}, linkEnds: linkEnds, numbers: newNumbers()}
+	for i := range earlier {
+		if len(earlier[i].Sightings) > 0 {
+			b.numbers.of(&earlier[i])
+		}
+	}
 	routes := make([]route, len(js))
 	for i, j := range js {
 		routes[i] = b.route(j)

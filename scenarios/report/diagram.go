@@ -21,7 +21,7 @@ func (t *text) diagram(i int) string {
 		}
 		return "?"
 	}
-	d := ladder.From(presentable(o.Journeys), o.Path.Nodes, func(link int) [2]string {
+	d := ladder.After(o.Earlier, presentable(o.Journeys), o.Path.Nodes, func(link int) [2]string {
 		return [2]string{name(end{link, 0}), name(end{link, 1})}
 	})
 	return d.Render(ladder.Options{Width: t.width() - len(storyIndent), ASCII: t.ASCII, Style: t.ladderStyle()})

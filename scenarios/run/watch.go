@@ -130,7 +130,9 @@ func (w *watch) observe(o *verdict.Observation, c *connection, since time.Time) 
 	w.acceptTime(o, whole)
 	w.connectTime(o, c, whole)
 	for _, j := range whole {
-		if !j.SentAt().Before(since) {
+		if j.SentAt().Before(since) {
+			o.Earlier = append(o.Earlier, j)
+		} else {
 			o.Journeys = append(o.Journeys, j)
 		}
 	}

@@ -53,6 +53,8 @@ type Observation struct {
 	// Journeys are the packets of the step's connection, in order of sending,
 	// and the ICMP errors about them.
 	Journeys []observe.Journey
+	// Earlier are the packets of a kept connection from before the step.
+	Earlier []observe.Journey
 	// Unseen is the number of frames that the capture had to drop.
 	Unseen uint64
 
