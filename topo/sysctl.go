@@ -23,6 +23,8 @@ var hostPins = []Sysctl{
 	{Name: "net.ipv4.tcp_retries2", Value: "15"},
 	{Name: "net.ipv4.tcp_timestamps", Value: "1"},
 	{Name: "net.ipv4.tcp_ecn", Value: "2"},
+	// Programs that ask for MPTCP by default get TCP.
+	{Name: "net.mptcp.enabled", Value: "0", Optional: true},
 	// A route must not remember the last connection's RTT.
 	{Name: "net.ipv4.tcp_no_metrics_save", Value: "1"},
 	// Every rejected packet is answered, not six and then one a second.
