@@ -1,0 +1,315 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/sys/unix"
+
+	"testbed/scenarios/report"
+)
+
+// busy takes a while, and has everything that a run can have: links of both
+// kinds, rules, a connection, and programs in the foreground and background.
+const busy = `
+name: busy
+nodes:
+  client: {}
+  fw: {role: router, firewall: [{name: none, match: {proto: tcp, dport: 81}, action: drop}]}
+  server: {listen: [{port: 80, serve: http}]}
+links:
+  - {between: [client, fw], delay: 5ms}
+  - {between: [fw, server]}
+steps:
+  - {connect: server:80, from: client, as: c}
+  - {exec: sleep 1000 & echo started, from: server}
+  - {exec: touch %s, from: client}
+  - {exec: [sleep, "1000"], from: client}
+`
+
+// gone is how long it may take until nothing of a run is left: the kernel
+// destroys namespaces in its own time.
+const gone = 30 * time.Second
+
+var _ = Describe("a run", func() {
+	It("leaves the host as it was", func() {
+		before := takeSnapshot()
+		r := self.run(filepath.Join(library, "closed-port.yaml"))
+		Expect(r.code).To(BeZero())
+		Eventually(takeSnapshot).WithTimeout(gone).Should(Equal(before))
+	})
+
+	It("touches nothing of the host while it runs", func() {
+		before := takeSnapshot()
+		u := self.begin(busy)
+		u.waitUntilBusy()
+		Expect(takeSnapshot().host).To(Equal(before.host))
+		Expect(u.left().processes).NotTo(BeEmpty())
+		Expect(u.left().namespaces).NotTo(BeEmpty())
+		u.kill(u.cmd.Process.Pid)
+		u.leavesNothing()
+	})
+
+	for _, u := range users() {
+		It("leaves nothing when it is killed at any moment, as "+u.name, func() {
+			u.requireSandbox()
+			for i, after := range moments() {
+				By(fmt.Sprintf("kill %d, after %v", i+1, after))
+				r := u.begin(busy)
+				<-time.After(after)
+				r.kill(r.cmd.Process.Pid)
+				r.leavesNothing()
+			}
+		})
+
+		It("leaves nothing when its second process is killed at any moment, as "+u.name, func() {
+			u.requireSandbox()
+			for i, after := range moments() {
+				By(fmt.Sprintf("kill %d, after %v", i+1, after))
+				r := u.begin(busy)
+				var inner int
+				Eventually(func() bool { inner = child(r.cmd.Process.Pid); return inner > 0 }).WithTimeout(gone).WithPolling(time.Millisecond).Should(BeTrue())
+				<-time.After(after)
+				r.kill(inner)
+				Expect(r.cmd.ProcessState.ExitCode()).To(Equal(128 + int(unix.SIGKILL)))
+				r.leavesNothing()
+			}
+		})
+	}
+
+	It("gives every namespace back to the kernel, also when it is killed", func() {
+		text := fmt.Sprintf(busy, filepath.Join(GinkgoT().TempDir(), "reached"))
+		ended := self.scenario(strings.Split(text, "  - {exec")[0])
+		c := exec.Command("sh", "-c", namespaceBudget, "sh", program, self.scenario(text), ended)
+		c.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  unix.CLONE_NEWUSER,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
+		}
+		out, err := c.CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), "%s", out)
+	})
+
+	It("that is interrupted says what it has done, and ends with 130", func() {
+		r := self.begin(busy)
+		r.waitUntilBusy()
+		Expect(r.cmd.Process.Signal(os.Interrupt)).To(Succeed())
+		Expect(r.wait()).To(Equal(130), r.output.String())
+		Expect(r.output.String()).To(ContainSubstring("✓ connect server:80 from client"))
+		Expect(r.output.String()).To(ContainSubstring("interrupted"))
+
+		b, err := os.ReadFile(r.report)
+		Expect(err).NotTo(HaveOccurred())
+		var d report.Document
+		Expect(json.Unmarshal(b, &d)).To(Succeed())
+		Expect(d.OK).To(BeFalse())
+		Expect(d.Scenarios[0].Interrupted).To(BeTrue())
+		Expect(d.Scenarios[0].Steps).To(HaveLen(3))
+		r.leavesNothing()
+	})
+
+	It("that is asked to end by another signal ends as well", func() {
+		r := self.begin(busy)
+		r.waitUntilBusy()
+		Expect(r.cmd.Process.Signal(syscall.SIGTERM)).To(Succeed())
+		Expect(r.wait()).To(Equal(130), r.output.String())
+		r.leavesNothing()
+	})
+})
+
+// namespaceBudget kills run after run where only a few network namespaces may
+// exist at once (user_namespaces(7)), and then wants one to succeed: a namespace
+// that a killed run left would be missing. Its arguments are the program, the
+// scenario to kill and the one to finish.
+const namespaceBudget = `
+echo 10 > /proc/sys/user/max_net_namespaces || exit 1
+for i in 0 1 2 3 4 5 6 7 8 9; do
+	"$1" run "$2" >/dev/null 2>&1 & pid=$!
+	sleep 0.0$i
+	kill -KILL $pid
+	wait $pid 2>/dev/null
+done
+i=0
+until out=$("$1" run --story never "$3" 2>&1); do
+	i=$((i + 1))
+	if [ $i -ge 150 ]; then echo "$out"; exit 1; fi
+	sleep 0.2
+done
+`
+
+// moments are random, from the suite's seed: how long after its start a run is
+// killed.
+func moments() (list []time.Duration) {
+	r := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), 1))
+	for range 15 {
+		list = append(list, time.Duration(r.Int64N(int64(400*time.Millisecond))))
+	}
+	return list
+}
+
+// running is a run that has not ended, and a mark in its environment that all of
+// its processes inherit.
+type running struct {
+	user            *user
+	cmd             *exec.Cmd
+	mark            string
+	reached, report string
+	output          *bytes.Buffer
+	ended           chan struct{}
+	before          snapshot
+}
+
+// begin starts a run of a scenario, in whose text %s stands for a file that it
+// makes once it is busy.
+func (u *user) begin(text string, flags ...string) *running {
+	GinkgoHelper()
+	dir := u.folder()
+	r := &running{
+		user: u, mark: fmt.Sprintf("TESTBED_E2E=%d-%d", os.Getpid(), rand.Uint64()),
+		reached: filepath.Join(dir, "reached"), report: filepath.Join(dir, "report.json"),
+		output: &bytes.Buffer{}, ended: make(chan struct{}), before: takeSnapshot(),
+	}
+	file := u.scenario(strings.Replace(text, "%s", r.reached, 1))
+	r.cmd = u.command(program, append([]string{"run", "--json", r.report, file}, flags...)...)
+	r.cmd.Env = append(r.cmd.Env, r.mark)
+	r.cmd.Stdout, r.cmd.Stderr = r.output, r.output
+	Expect(r.cmd.Start()).To(Succeed())
+	// A program that the run left behind must not keep Wait from returning.
+	r.cmd.WaitDelay = gone
+	go func() {
+		defer close(r.ended)
+		r.cmd.Wait()
+	}()
+	DeferCleanup(func() { r.cmd.Process.Kill(); <-r.ended })
+	return r
+}
+
+// waitUntilBusy waits for the step that says so.
+func (r *running) waitUntilBusy() {
+	GinkgoHelper()
+	Eventually(func() error { _, err := os.Stat(r.reached); return err }).WithTimeout(gone).WithPolling(5 * time.Millisecond).Should(Succeed())
+}
+
+// kill kills a process and waits for the run's end.
+func (r *running) kill(pid int) {
+	GinkgoHelper()
+	Expect(syscall.Kill(pid, syscall.SIGKILL)).To(Succeed())
+	r.wait()
+}
+
+// wait waits for the run's end and returns its exit code.
+func (r *running) wait() int {
+	GinkgoHelper()
+	Eventually(r.ended).WithTimeout(gone).Should(BeClosed())
+	return r.cmd.ProcessState.ExitCode()
+}
+
+// leavesNothing waits until no process and no namespace of the run is there, and
+// the host is as it was.
+func (r *running) leavesNothing() {
+	GinkgoHelper()
+	Eventually(r.left).WithTimeout(gone).WithPolling(10 * time.Millisecond).Should(Equal(remains{}))
+	Expect(takeSnapshot()).To(Equal(r.before))
+}
+
+// remains are what processes of a run are there, and their network namespaces.
+type remains struct{ processes, namespaces []string }
+
+func (r *running) left() (m remains) {
+	for _, pid := range processes() {
+		env, err := os.ReadFile(filepath.Join("/proc", pid, "environ"))
+		if err != nil || !slices.Contains(strings.Split(string(env), "\x00"), r.mark) {
+			continue
+		}
+		line, _ := os.ReadFile(filepath.Join("/proc", pid, "cmdline"))
+		m.processes = append(m.processes, pid+" "+strings.ReplaceAll(string(line), "\x00", " "))
+		if ns, err := os.Readlink(filepath.Join("/proc", pid, "ns/net")); err == nil && !slices.Contains(m.namespaces, ns) {
+			m.namespaces = append(m.namespaces, ns)
+		}
+	}
+	return m
+}
+
+// snapshot is what a run could leave on the host.
+type snapshot struct {
+	host host
+	// program are the processes that run the built binary, and namespaces the
+	// network namespaces of those and of what else was started by them.
+	program, namespaces []string
+}
+
+// host is what belongs to the host alone.
+type host struct{ interfaces, mounts, named, sysctls string }
+
+func takeSnapshot() (s snapshot) {
+	for _, pid := range processes() {
+		exe, _ := os.Readlink(filepath.Join("/proc", pid, "exe"))
+		env, _ := os.ReadFile(filepath.Join("/proc", pid, "environ"))
+		if exe != program && !strings.Contains(string(env), "TESTBED_E2E=") {
+			continue
+		}
+		s.program = append(s.program, pid)
+		ns, _ := os.Readlink(filepath.Join("/proc", pid, "ns/net"))
+		s.namespaces = append(s.namespaces, ns)
+	}
+	s.host.interfaces = listing("/sys/class/net")
+	s.host.named = listing("/run/netns")
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	Expect(err).NotTo(HaveOccurred())
+	s.host.mounts = string(mounts)
+	forward, _ := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
+	retries, _ := os.ReadFile("/proc/sys/net/ipv4/tcp_syn_retries")
+	s.host.sysctls = string(forward) + string(retries)
+	return s
+}
+
+// listing are the names in a folder, if it is there.
+func listing(dir string) string {
+	entries, _ := os.ReadDir(dir)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+// processes are the ids of all.
+func processes() (pids []string) {
+	entries, err := os.ReadDir("/proc")
+	Expect(err).NotTo(HaveOccurred())
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.Name()); err == nil {
+			pids = append(pids, e.Name())
+		}
+	}
+	return pids
+}
+
+// child is the id of a process's child in a pid namespace of its own, 0 if it has
+// none yet.
+func child(parent int) int {
+	own, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", parent))
+	for _, pid := range processes() {
+		status, _ := os.ReadFile(filepath.Join("/proc", pid, "status"))
+		if !strings.Contains(string(status), fmt.Sprintf("\nPPid:\t%d\n", parent)) {
+			continue
+		}
+		if ns, err := os.Readlink(filepath.Join("/proc", pid, "ns/pid")); err == nil && ns != own {
+			n, _ := strconv.Atoi(pid)
+			return n
+		}
+	}
+	return 0
+}
