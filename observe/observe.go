@@ -202,6 +202,7 @@ const (
 // RuleCount is how often a firewall rule matched.
 type RuleCount struct {
 	Node, Rule string
+	Hook       topo.Hook
 	Action     topo.Action
 	Packets    uint64
 }

@@ -143,13 +143,20 @@ func hasAddress(f *Interface, a netip.Addr) bool {
 	return slices.ContainsFunc(f.Addresses, func(own netip.Prefix) bool { return own.Addr() == a })
 }
 
-// Delays are the configured delays of a walk's links: on the way there, and of
-// the same links on the way back.
-func (p *Plan) Delays(w Walk) (there, back []time.Duration) {
+// Delays are the configured delays of a walk's links, in its direction.
+func (p *Plan) Delays(w Walk) (ds []time.Duration) {
 	for i, link := range w.Links {
-		toward := p.Links[link].Toward
-		there = append(there, toward[w.To[i]].Delay)
-		back = append(back, toward[w.To[i].Other()].Delay)
+		ds = append(ds, p.Links[link].Toward[w.To[i]].Delay)
 	}
-	return there, back
+	return ds
+}
+
+// Source is the address that a node's packets to another have: its own on the
+// interface that the route leads to, or invalid without a route.
+func (p *Plan) Source(node int, to netip.Addr) netip.Addr {
+	r, ok := p.Lookup(node, to)
+	if !ok || r.Kind != Unicast {
+		return netip.Addr{}
+	}
+	return firstOf(p.Nodes[node].Interfaces[r.Interface].Addresses, to.Is4())
 }

@@ -45,7 +45,7 @@ func Connect(ctx context.Context, ns *netns.NS, to netip.AddrPort, timeout time.
 		return nil, err
 	}
 	defer cancel.close()
-	var fd int
+	fd := -1
 	err = ns.Do(func() (err error) {
 		if fd, err = socket(to.Addr()); err != nil {
 			return err
@@ -64,7 +64,7 @@ func Connect(ctx context.Context, ns *netns.NS, to netip.AddrPort, timeout time.
 		return err
 	})
 	if err != nil {
-		if fd > 0 {
+		if fd >= 0 {
 			unix.Close(fd)
 		}
 		return nil, err
@@ -89,6 +89,15 @@ func (a *Attempt) settle(fd int) error {
 		return fmt.Errorf("keep connection: %w", err)
 	}
 	a.Conn = c.(*net.TCPConn)
+	return quiet(a.Conn)
+}
+
+// quiet switches off the keep-alive probes that package net switches on: an idle
+// connection sends nothing, as the kernel's default has it.
+func quiet(c *net.TCPConn) error {
+	if err := c.SetKeepAlive(false); err != nil {
+		return fmt.Errorf("switch keep-alive off: %w", err)
+	}
 	return nil
 }
 

@@ -15,6 +15,8 @@ import (
 // MaxAnswer bounds what Exchange reads, in bytes.
 const MaxAnswer = 1 << 20
 
+var errTooLong = errors.New("the answer is too long")
+
 // Exchanged is an exchange that ended.
 type Exchanged struct {
 	Outcome agents.Outcome
@@ -29,7 +31,8 @@ type Exchanged struct {
 }
 
 // Exchange writes and reads until complete says that what was read is the whole
-// answer. timeout must be positive.
+// answer. An answer of over MaxAnswer bytes that is not complete is Failed.
+// timeout must be positive.
 func Exchange(c *net.TCPConn, send []byte, complete func(answer []byte) bool, timeout time.Duration) *Exchanged {
 	began := time.Now()
 	x := &Exchanged{}
@@ -44,8 +47,8 @@ func Exchange(c *net.TCPConn, send []byte, complete func(answer []byte) bool, ti
 			at := time.Since(began)
 			x.FirstByte = &at
 		}
-		if x.Answer = append(x.Answer, buf[:n]...); len(x.Answer) > MaxAnswer {
-			break
+		if x.Answer = append(x.Answer, buf[:n]...); len(x.Answer) > MaxAnswer && err == nil {
+			err = errTooLong
 		}
 	}
 	x.Elapsed = time.Since(began)

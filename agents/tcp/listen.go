@@ -7,11 +7,15 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"testbed/topo/netns"
 )
+
+// acceptPause is how long accept rests when there are no descriptors left.
+const acceptPause = 10 * time.Millisecond
 
 // Handler serves one connection. It returns when it is done; the listener closes
 // the connection then.
@@ -94,7 +98,16 @@ func (l *Listener) accept(s *net.TCPListener, h Handler) {
 			return
 		}
 		if err != nil {
-			continue // the connection went away before it was accepted
+			// The connection went away before it was accepted, or descriptors have
+			// run out, which takes time to mend.
+			if errno := errnoOf(err); errno == unix.EMFILE || errno == unix.ENFILE {
+				time.Sleep(acceptPause)
+			}
+			continue
+		}
+		if quiet(c) != nil { // it is gone already
+			c.Close()
+			continue
 		}
 		if !l.keep(c) {
 			c.Close()

@@ -8,10 +8,13 @@ import (
 // Echo sends back every byte until the client sends FIN.
 func Echo(c *net.TCPConn) { io.Copy(c, c) }
 
+// BannerLine is what Banner sends for a line.
+func BannerLine(line string) string { return line + "\r\n" }
+
 // Banner sends a line as FTP and SMTP servers do, then echoes.
 func Banner(line string) Handler {
 	return func(c *net.TCPConn) {
-		if _, err := io.WriteString(c, line+"\r\n"); err == nil {
+		if _, err := io.WriteString(c, BannerLine(line)); err == nil {
 			Echo(c)
 		}
 	}

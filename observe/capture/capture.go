@@ -15,6 +15,7 @@ import (
 
 	"testbed/netem"
 	"testbed/observe"
+	"testbed/observe/record"
 	"testbed/topo/netns"
 )
 
@@ -31,8 +32,7 @@ type Options struct {
 	// RingBytes is the size of the ring that the kernel writes to, rounded up to
 	// 64 KiB; 0 means 4 MiB, about twelve thousand frames.
 	RingBytes int
-	// MaxFrames is how many frames are kept, the oldest; those that come later
-	// count as lost. 0 means 500,000.
+	// MaxFrames is how many frames are kept, the latest; 0 means 200,000.
 	MaxFrames int
 }
 
@@ -44,7 +44,7 @@ func (o *Options) fill() {
 		o.RingBytes = 4 << 20
 	}
 	if o.MaxFrames <= 0 {
-		o.MaxFrames = 500_000
+		o.MaxFrames = 200_000
 	}
 }
 
@@ -58,7 +58,7 @@ type Capture struct {
 	mu     sync.Mutex
 	ring   *ring // nil once closed
 	ends   map[int]End
-	frames []observe.Frame
+	frames *record.Record[observe.Frame]
 	arena  []byte
 	lost   uint64
 	more   chan struct{} // closed and replaced when frames come or Close is called
@@ -74,7 +74,7 @@ var ErrClosed = errors.New("capture closed")
 // builds the network.
 func Open(ether *netns.NS, o Options) (*Capture, error) {
 	o.fill()
-	c := &Capture{options: o, done: make(chan struct{}), more: make(chan struct{})}
+	c := &Capture{options: o, frames: record.New[observe.Frame](o.MaxFrames), done: make(chan struct{}), more: make(chan struct{})}
 	if err := ether.Do(func() (err error) {
 		c.ring, err = openRing(o.SnapLen, o.RingBytes)
 		return err
@@ -129,14 +129,14 @@ func (c *Capture) drain() {
 	if c.ring == nil || c.ends == nil {
 		return
 	}
-	before := len(c.frames)
+	before := c.frames.Mark()
 	for s, ok := c.ring.peek(); ok; s, ok = c.ring.peek() {
 		if end, known := c.ends[s.ifindex]; known && s.direction() != neither {
 			c.keep(s, end)
 		}
 		c.ring.release()
 	}
-	if len(c.frames) > before {
+	if c.frames.Mark() > before {
 		c.wake()
 	}
 }
@@ -148,16 +148,12 @@ func (c *Capture) wake() {
 
 // keep copies a frame out of the ring.
 func (c *Capture) keep(s slot, e End) {
-	if len(c.frames) >= c.options.MaxFrames {
-		c.lost++
-		return
-	}
 	if len(c.arena)+len(s.data) > cap(c.arena) {
 		c.arena = make([]byte, 0, max(64<<10, len(s.data)))
 	}
 	n := len(c.arena)
 	c.arena = append(c.arena, s.data...)
-	c.frames = append(c.frames, observe.Frame{
+	c.frames.Append(observe.Frame{
 		Time: s.time, Link: e.Link, Side: e.Side, Sent: s.direction() == fromNode,
 		Data: c.arena[n:len(c.arena):len(c.arena)], Length: s.length,
 	})
@@ -168,17 +164,17 @@ func (c *Capture) Mark() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.drain()
-	return len(c.frames)
+	return c.frames.Mark()
 }
 
-// Since returns the frames that passed after a mark (0 for all), up to now, in
-// order of their time stamps. A frame whose effect the caller has seen, such as
+// Since returns the frames that passed after a mark (0 for all) and are still
+// kept, up to now, in order of their time stamps. A frame whose effect the caller has seen, such as
 // a connection that it established, is among them.
 func (c *Capture) Since(mark int) []observe.Frame {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.drain()
-	fs := slices.Clone(c.frames[min(mark, len(c.frames)):])
+	fs := slices.Clone(c.frames.Since(mark))
 	slices.SortStableFunc(fs, func(a, b observe.Frame) int { return a.Time.Compare(b.Time) })
 	return fs
 }
@@ -211,11 +207,18 @@ func (c *Capture) next(mark int) (fs []observe.Frame, more <-chan struct{}, open
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.drain()
-	return c.frames[min(mark, len(c.frames)):], c.more, c.ring != nil
+	return c.frames.Since(mark), c.more, c.ring != nil
 }
 
-// Lost is the number of frames that passed and were not recorded: the ring was
-// full, or MaxFrames reached.
+// Forgotten is the number of frames after a mark that are no longer kept.
+func (c *Capture) Forgotten(mark int) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return uint64(c.frames.Forgotten(mark))
+}
+
+// Lost is the number of frames that passed and were not recorded, because the
+// ring was full.
 func (c *Capture) Lost() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -205,19 +205,22 @@ func TestWaitEndsWithItsContextAndWithTheCapture(t *testing.T) {
 	}
 }
 
-// The oldest frames are kept, and the rest is counted.
-func TestFramesOverTheBoundCountAsLost(t *testing.T) {
+// The latest frames are kept, and how many were forgotten is known.
+func TestFramesOverTheBoundAreForgotten(t *testing.T) {
 	p := makePair(t)
 	c := start(t, p, capture.Options{MaxFrames: 10})
 	for i := range 25 {
 		send(t, p.node, frame(i, 60))
 	}
 	fs := c.Since(0)
-	if len(fs) != 10 || number(fs[0]) != 0 || number(fs[9]) != 9 {
-		t.Errorf("%d frames, want the first 10", len(fs))
+	if n := len(fs); n < 7 || n > 10 || number(fs[n-1]) != 24 || number(fs[0]) != 25-n {
+		t.Errorf("%d frames, want the last 7 to 10", n)
 	}
-	if n := c.Lost(); n != 15 {
-		t.Errorf("%d lost, want 15", n)
+	if n := c.Forgotten(0); n != uint64(25-len(fs)) || c.Lost() != 0 {
+		t.Errorf("%d forgotten and %d lost, want %d and 0", n, c.Lost(), 25-len(fs))
+	}
+	if n := c.Forgotten(c.Mark()); n != 0 {
+		t.Errorf("%d forgotten of what is to come", n)
 	}
 }
 

@@ -88,12 +88,7 @@ func wall(ktime uint64) time.Time {
 func (t *Tracer) keep(c Change) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.changes) >= maxChanges {
-		t.lost++
-		return
-	}
-	if i, ok := t.last[c.Socket]; ok && t.changes[i].New == c.Old {
-		p := &t.changes[i]
+	if p := t.before(c.Socket); p != nil && p.New == c.Old {
 		switch {
 		case c.Local.Port() == 0: // unbound before it was closed
 			c.Local, c.Remote = p.Local, p.Remote
@@ -101,11 +96,19 @@ func (t *Tracer) keep(c Change) {
 			p.Local, p.Remote = c.Local, c.Remote
 		}
 	}
-	t.last[c.Socket] = len(t.changes)
+	t.last[c.Socket] = t.changes.Mark()
 	if c.New == observe.Closed {
 		delete(t.last, c.Socket)
 	}
-	t.changes = append(t.changes, c)
+	t.changes.Append(c)
 	close(t.more)
 	t.more = make(chan struct{})
+}
+
+// before is a live socket's last change, nil if it is not known.
+func (t *Tracer) before(socket uint64) *Change {
+	if i, ok := t.last[socket]; ok {
+		return t.changes.At(i)
+	}
+	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
+	"testbed/observe/record"
 	"testbed/topo/sandbox"
 )
 
@@ -24,9 +25,8 @@ const (
 	ringBytes  = 1 << 20
 	// maxWatched is how many namespaces can be watched at a time.
 	maxWatched = 1 << 16
-	// maxChanges is how many changes are kept, the oldest; those that come later
-	// count as lost.
-	maxChanges = 500_000
+	// maxChanges is how many changes are kept, the latest.
+	maxChanges = 200_000
 )
 
 // ErrClosed is returned by Wait on a tracer that is closed before the change
@@ -49,8 +49,8 @@ type Tracer struct {
 
 	mu      sync.Mutex
 	closed  bool
-	changes []Change
-	last    map[uint64]int // index of each live socket's last change
+	changes *record.Record[Change]
+	last    map[uint64]int // position of each live socket's last change
 	lost    uint64
 	more    chan struct{} // closed and replaced when changes come
 }
@@ -60,7 +60,7 @@ type Tracer struct {
 // Where these or the kernel's features are missing, the error is a
 // *sandbox.Unavailable.
 func Open() (*Tracer, error) {
-	t := &Tracer{flushed: make(chan struct{}), done: make(chan struct{}), more: make(chan struct{}), last: map[uint64]int{}}
+	t := &Tracer{flushed: make(chan struct{}), done: make(chan struct{}), more: make(chan struct{}), changes: record.New[Change](maxChanges), last: map[uint64]int{}}
 	if err := t.open(); err != nil {
 		t.release()
 		return nil, unavailable(err)
@@ -183,17 +183,17 @@ func (t *Tracer) Mark() int {
 	t.drain()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.changes)
+	return t.changes.Mark()
 }
 
-// Since returns the changes after a mark (0 for all), of all watched
-// namespaces, up to now, in order of time. A change whose effect the caller has
+// Since returns the changes after a mark (0 for all) that are still kept, of all
+// watched namespaces, up to now, in order of time. A change whose effect the caller has
 // seen, such as a connect that returned, is among them.
 func (t *Tracer) Since(mark int) []Change {
 	t.drain()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	cs := slices.Clone(t.changes[min(mark, len(t.changes)):])
+	cs := slices.Clone(t.changes.Since(mark))
 	slices.SortStableFunc(cs, func(a, b Change) int { return a.Time.Compare(b.Time) })
 	return cs
 }
@@ -204,7 +204,7 @@ func (t *Tracer) Wait(ctx context.Context, mark int, meets func(Change) bool) (C
 	t.drain()
 	for {
 		t.mu.Lock()
-		cs, more := slices.Clone(t.changes[min(mark, len(t.changes)):]), t.more
+		cs, more := slices.Clone(t.changes.Since(mark)), t.more
 		t.mu.Unlock()
 		if i := slices.IndexFunc(cs, meets); i >= 0 {
 			return cs[i], nil
@@ -218,6 +218,13 @@ func (t *Tracer) Wait(ctx context.Context, mark int, meets func(Change) bool) (C
 			return Change{}, fmt.Errorf("wait for a state: %w", ctx.Err())
 		}
 	}
+}
+
+// Forgotten is the number of changes after a mark that are no longer kept.
+func (t *Tracer) Forgotten(mark int) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return uint64(t.changes.Forgotten(mark))
 }
 
 // Lost is the number of changes that happened in watched namespaces and were not

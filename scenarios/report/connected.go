@@ -215,13 +215,14 @@ func (e *evidence) halfOpenStory(after time.Duration) string {
 
 // configured is the delay of a link in one direction as the step's path has it.
 func (e *evidence) configured(h hop) (time.Duration, bool) {
-	for i := 0; i+1 < len(e.Path.Nodes); i++ {
-		a, b := e.Path.Nodes[i], e.Path.Nodes[i+1]
-		switch {
-		case a == h.from && b == h.to && i < len(e.Path.There):
-			return e.Path.There[i], true
-		case a == h.to && b == h.from && i < len(e.Path.Back):
-			return e.Path.Back[i], true
+	for _, way := range []struct {
+		nodes  []string
+		delays []time.Duration
+	}{{e.Path.Nodes, e.Path.There}, {e.Path.Return, e.Path.Back}} {
+		for i := 0; i+1 < len(way.nodes) && i < len(way.delays); i++ {
+			if way.nodes[i] == h.from && way.nodes[i+1] == h.to {
+				return way.delays[i], true
+			}
 		}
 	}
 	return 0, false

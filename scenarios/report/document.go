@@ -84,11 +84,13 @@ type StepDocument struct {
 	Explanation string `json:"explanation,omitempty"`
 }
 
-// PathDocument is the route to the target. ThereNS[i] and BackNS[i] are the
-// delays configured between Nodes[i] and Nodes[i+1].
+// PathDocument is the route to the target and back. ThereNS[i] is the delay
+// configured from Nodes[i] to Nodes[i+1], BackNS[i] that from Return[i] to
+// Return[i+1].
 type PathDocument struct {
 	Nodes   []string `json:"nodes"`
 	ThereNS []int64  `json:"there_ns"`
+	Return  []string `json:"return"`
 	BackNS  []int64  `json:"back_ns"`
 }
 

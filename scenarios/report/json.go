@@ -133,7 +133,7 @@ func pathDocument(p verdict.Path) *PathDocument {
 	if len(p.Nodes) == 0 {
 		return nil
 	}
-	d := &PathDocument{Nodes: p.Nodes, ThereNS: []int64{}, BackNS: []int64{}}
+	d := &PathDocument{Nodes: p.Nodes, ThereNS: []int64{}, Return: p.Return, BackNS: []int64{}}
 	for _, t := range p.There {
 		d.ThereNS = append(d.ThereNS, int64(t))
 	}

@@ -37,7 +37,7 @@ func newWorld(outcome agents.Outcome, errno string, elapsed time.Duration) *worl
 	w.obs = &verdict.Observation{
 		Step: 1, Kind: verdict.Connect, Title: "connect server:80 from client", From: "client", Target: "server",
 		Began: began, Elapsed: elapsed, Outcome: outcome, Errno: errno, Local: clientAddr, Remote: serverAddr,
-		Path: verdict.Path{Nodes: w.nodes, There: w.delay, Back: w.delay}, StateSource: observe.FromTracepoint,
+		Path: verdict.Path{Nodes: w.nodes, There: w.delay, Return: backwards(w.nodes), Back: backwards(w.delay)}, StateSource: observe.FromTracepoint,
 	}
 	return w
 }
@@ -158,4 +158,10 @@ func network() topo.Topology {
 		Nodes: []topo.Node{{Name: "client"}, {Name: "fw", Role: topo.Router}, {Name: "server"}},
 		Links: []topo.Link{{Ends: [2]string{"client", "fw"}}, {Ends: [2]string{"fw", "server"}}},
 	}
+}
+
+func backwards[T any](list []T) []T {
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	return list
 }

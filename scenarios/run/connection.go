@@ -39,12 +39,10 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 	conn.attempted(o, a)
 	o.Elapsed = a.Elapsed
 	conn.watch.settle(ctx, conn, o.Path)
-	if err := conn.watch.observe(o, conn, conn.watch.began); err != nil {
-		return nil, err
-	}
+	err = conn.watch.observe(o, conn, conn.watch.began)
 	switch {
 	case a.Conn == nil:
-	case c.As == "":
+	case c.As == "" || err != nil:
 		a.Conn.Close()
 	default:
 		if old := l.kept[c.As]; old != nil {
@@ -52,7 +50,7 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 		}
 		l.kept[c.As] = conn
 	}
-	return o, nil
+	return o, err
 }
 
 // HTTP performs one request as the step says.
@@ -106,14 +104,29 @@ func (l *Lab) begin(o *verdict.Observation, from string, target spec.Target, fam
 	if c.target >= 0 {
 		o.Target = p.Nodes[c.target].Name
 	}
-	for _, n := range walk.Nodes {
-		o.Path.Nodes = append(o.Path.Nodes, p.Nodes[n].Name)
-	}
-	o.Path.There, o.Path.Back = p.Delays(walk)
+	o.Path = l.path(walk, c)
 	o.Remote = c.remote
 	c.watch, err = l.watch()
 	o.Began = c.watch.began
 	return c, err
+}
+
+// path is a walk with its nodes' names, there and back.
+func (l *Lab) path(there topo.Walk, c *connection) verdict.Path {
+	p := l.net.Plan
+	source := c.local.Addr()
+	if !source.IsValid() {
+		source = p.Source(c.from, c.remote.Addr())
+	}
+	back := p.Return(there, source)
+	return verdict.Path{Nodes: l.names(there.Nodes), There: p.Delays(there), Return: l.names(back.Nodes), Back: p.Delays(back)}
+}
+
+func (l *Lab) names(nodes []int) (names []string) {
+	for _, n := range nodes {
+		names = append(names, l.net.Plan.Nodes[n].Name)
+	}
+	return names
 }
 
 // started learns the client's address while an attempt is under way.
@@ -128,6 +141,7 @@ func (c *connection) attempted(o *verdict.Observation, a *tcp.Attempt) {
 	o.Local, o.Began = c.local, a.Began
 	o.Outcome, o.Errno, o.Deadline = a.Outcome, errnoName(a.Errno), a.Deadline
 	call := a.Elapsed
+	o.Attempt = a.Outcome
 	o.CallTime, o.ConnectTime, o.ConnectSource = &call, &call, observe.FromAgent
 }
 
@@ -143,9 +157,10 @@ func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observati
 	}
 	stop := context.AfterFunc(ctx, func() { c.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	complete := l.complete(c, x.Send)
-	c.exchanged = true
-	done := tcp.Exchange(c.conn, []byte(x.Send), complete, orDefault(x.Timeout))
+	stale, due := c.owed, l.due(c, x.Send)
+	done := tcp.Exchange(c.conn, []byte(x.Send), due.whole, orDefault(x.Timeout))
+	c.owed = max(0, due.bytes-len(done.Answer))
+	done.Answer = done.Answer[min(stale, len(done.Answer)):]
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -197,31 +212,43 @@ func (l *Lab) again(o *verdict.Observation, c *connection) error {
 	if c.target >= 0 {
 		o.Target = p.Nodes[c.target].Name
 	}
-	walk := p.Walk(c.from, c.remote)
-	for _, n := range walk.Nodes {
-		o.Path.Nodes = append(o.Path.Nodes, p.Nodes[n].Name)
-	}
-	o.Path.There, o.Path.Back = p.Delays(walk)
+	o.Path = l.path(p.Walk(c.from, c.remote), c)
 	rules, err := l.net.Rules()
 	c.watch.rules = rules
 	o.Began = time.Now()
 	return err
 }
 
-// complete tells when an answer is whole, by what serves the connection: an echo
-// as long as what was sent, a line of a banner, and whatever comes first from a
-// server that the testbed does not know.
-func (l *Lab) complete(c *connection, sent string) func([]byte) bool {
-	serve := topo.Serve("")
+// due is what is to come on a connection: a number of bytes where that is known,
+// else whatever makes an answer whole.
+type due struct {
+	bytes int
+	whole func(answer []byte) bool
+}
+
+// due is what follows a message, by what serves the connection: an echo is as
+// long as what was sent, a banner comes first once, and an earlier answer that
+// nobody waited for comes before all.
+func (l *Lab) due(c *connection, sent string) due {
+	var at topo.Listener
 	if c.target >= 0 {
 		if r := l.servers[c.target][c.remote.Port()]; r != nil {
-			serve = r.listener.Serve
+			at = r.listener
 		}
 	}
-	if serve == topo.ServeBanner && c.exchanged {
-		serve = topo.ServeEcho
+	first := !c.exchanged
+	c.exchanged = true
+	bytes := c.owed + len(sent)
+	switch at.Serve {
+	case topo.ServeBanner:
+		if first {
+			bytes += len(tcp.BannerLine(at.Banner))
+		}
+	case topo.ServeEcho:
+	default:
+		return due{whole: func(answer []byte) bool { return agents.Complete(at.Serve, answer) }}
 	}
-	return func(answer []byte) bool { return agents.Complete(serve, sent, answer) }
+	return due{bytes: bytes, whole: func(answer []byte) bool { return len(answer) >= bytes }}
 }
 
 func orDefault(timeout time.Duration) time.Duration {

@@ -20,12 +20,13 @@ import (
 	"testbed/netem"
 	"testbed/observe/capture"
 	"testbed/observe/kernel"
+	"testbed/observe/record"
 	"testbed/topo"
 	"testbed/topo/build"
 	"testbed/topo/sandbox"
 )
 
-// maxDrops bounds how many of the links' drops are kept.
+// maxDrops bounds how many of the links' drops are kept, the latest.
 const maxDrops = 1 << 17
 
 // ErrOutside means that the program is not in a sandbox.
@@ -40,9 +41,10 @@ type Lab struct {
 	authority *tls.Authority
 	servers   []map[uint16]*running
 	kept      map[string]*connection
+	closed    bool
 
 	mu    sync.Mutex
-	drops []netem.Drop
+	drops *record.Record[netem.Drop]
 }
 
 // running is a listener and its server.
@@ -58,8 +60,10 @@ type connection struct {
 	local, remote netip.AddrPort
 	// watch began with the connection, so that its packets are told apart.
 	watch *watch
-	// exchanged is true once something was exchanged on it.
+	// exchanged is true once something was exchanged on it, and owed is how many
+	// bytes are still to come of answers that were not waited for.
 	exchanged bool
+	owed      int
 }
 
 // Open builds a topology and starts its servers. The caller closes the lab. The
@@ -68,7 +72,7 @@ func Open(ctx context.Context, t *topo.Topology) (*Lab, error) {
 	if !sandbox.Inside() {
 		return nil, ErrOutside
 	}
-	l := &Lab{kept: map[string]*connection{}, tracer: traceStates()}
+	l := &Lab{drops: record.New[netem.Drop](maxDrops), kept: map[string]*connection{}, tracer: traceStates()}
 	authority := make(chan error, 1)
 	go func() (err error) {
 		l.authority, err = tls.NewAuthority()
@@ -99,8 +103,13 @@ func Open(ctx context.Context, t *topo.Topology) (*Lab, error) {
 	return l, nil
 }
 
-// Close ends every connection and server, and takes the network down.
+// Close ends every connection and server, and takes the network down. Further
+// calls do nothing.
 func (l *Lab) Close() error {
+	if l.closed {
+		return nil
+	}
+	l.closed = true
 	var errs []error
 	for _, c := range l.kept {
 		c.conn.Close()
@@ -131,17 +140,16 @@ func (l *Lab) Program(node int) exec.Node {
 func (l *Lab) onDrop(d netem.Drop) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.drops) < maxDrops {
-		l.drops = append(l.drops, d)
-	}
+	l.drops.Append(d)
 }
 
 // dropsSince are the drops from a moment on.
 func (l *Lab) dropsSince(t time.Time) []netem.Drop {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i, _ := slices.BinarySearchFunc(l.drops, t, func(d netem.Drop, t time.Time) int { return d.Time.Compare(t) })
-	return slices.Clone(l.drops[i:])
+	all := l.drops.Since(0)
+	i, _ := slices.BinarySearchFunc(all, t, func(d netem.Drop, t time.Time) int { return d.Time.Compare(t) })
+	return slices.Clone(all[i:])
 }
 
 // listen makes a node's servers be these: what is there already stays, with its

@@ -98,7 +98,7 @@ func TestARejectedAttemptNamesItsRule(t *testing.T) {
 	if o.Outcome != agents.HostUnreachable || o.Errno != "EHOSTUNREACH" {
 		t.Errorf("%s with %q", o.Outcome, o.Errno)
 	}
-	want := []observe.RuleCount{{Node: "nat", Rule: "no-ssh", Action: topo.Reject, Packets: 1}}
+	want := []observe.RuleCount{{Node: "nat", Rule: "no-ssh", Hook: topo.Forward, Action: topo.Reject, Packets: 1}}
 	if !slices.Equal(o.Rules, want) {
 		t.Errorf("rules that matched: %+v, want %+v", o.Rules, want)
 	}
@@ -223,6 +223,76 @@ func TestAllKeepsTheOrder(t *testing.T) {
 			if r.Scenario != list[i] || r.OK() != (i != 2) {
 				t.Errorf("jobs %d: result %d is %s, ok %t: %v", jobs, i, r.Scenario.Name, r.OK(), r.Err)
 			}
+		}
+	}
+}
+
+// straight is client – server with 10 ms of delay each way; the client tries a
+// SYN twice, a second apart, and has a firewall of one rule.
+func straight(rule topo.Rule) *topo.Topology {
+	both := [2]netem.Impairment{{Delay: 10 * time.Millisecond}, {Delay: 10 * time.Millisecond}}
+	return &topo.Topology{
+		Seed: 1,
+		Nodes: []topo.Node{
+			{Name: "client", Role: topo.Host, Firewall: []topo.Rule{rule}, Sysctls: []topo.Sysctl{
+				{Name: "net.ipv4.tcp_syn_retries", Value: "1"}, {Name: "net.ipv4.tcp_syn_linear_timeouts", Value: "0", Optional: true},
+			}},
+			{Name: "server", Role: topo.Host, Listen: []topo.Listener{{Port: 7, Serve: topo.ServeEcho}}},
+		},
+		Links: []topo.Link{{Ends: [2]string{"client", "server"}, Toward: both}},
+	}
+}
+
+// What the client's own firewall drops has passed its interface, or never gets
+// there: the stamps alone would tell a wrong time.
+func TestConnectTimeWithTheClientsOwnFirewall(t *testing.T) {
+	syn, synAck := topo.Match{Proto: "tcp", Flags: topo.SYN}, topo.Match{Proto: "tcp", Flags: topo.SYN | topo.ACK}
+	first := func(m topo.Match) topo.Match { m.Nth = 1; return m }
+	for _, c := range []struct {
+		name    string
+		rule    topo.Rule
+		outcome agents.Outcome
+		atLeast time.Duration
+	}{
+		{"every SYN-ACK", topo.Rule{Hook: topo.Input, Match: synAck}, agents.TimedOut, 3 * time.Second},
+		{"the first SYN-ACK", topo.Rule{Hook: topo.Input, Match: first(synAck)}, agents.Connected, time.Second},
+		{"the first SYN", topo.Rule{Hook: topo.Output, Match: first(syn)}, agents.Connected, time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.rule.Name, c.rule.Action = "own", topo.DropPacket
+			o, err := open(t, straight(c.rule)).Connect(t.Context(), spec.Connect{From: "client", Target: target("server", 7)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.Outcome != c.outcome || *o.ConnectTime < c.atLeast || o.Elapsed < c.atLeast {
+				t.Errorf("%s after %v (from %s), want %s after at least %v", o.Outcome, *o.ConnectTime, o.ConnectSource, c.outcome, c.atLeast)
+			}
+		})
+	}
+}
+
+// An answer that comes after its exchange was given up belongs to no later one.
+func TestALateAnswerIsNotTheNext(t *testing.T) {
+	lab := open(t, straight(topo.Rule{Name: "unused", Hook: topo.Input, Match: topo.Match{Proto: "udp"}, Action: topo.Accept}))
+	if _, err := lab.Connect(t.Context(), spec.Connect{From: "client", Target: target("server", 7), As: "app"}); err != nil {
+		t.Fatal(err)
+	}
+	o, err := lab.Exchange(t.Context(), spec.Exchange{Connection: "app", Send: "first", Timeout: time.Millisecond})
+	if err != nil || o.Outcome != agents.TimedOut {
+		t.Fatalf("within 1ms of an RTT of 20ms: %s (%v)", o.Outcome, err)
+	}
+	o, err = lab.Exchange(t.Context(), spec.Exchange{Connection: "app", Send: "again"})
+	if err != nil || o.Outcome != agents.Answered || o.Answer != "again" {
+		t.Errorf("%s with %q (%v), want its own answer", o.Outcome, o.Answer, err)
+	}
+}
+
+func TestLabClosesOnce(t *testing.T) {
+	lab := open(t, behindNAT())
+	for range 2 {
+		if err := lab.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func (w *watch) states(o *verdict.Observation, c *connection, js []observe.Journ
 	}
 	client, server = journey.States(w.lab.net.Plan, js, w.ends(c), failed)
 	t := w.lab.tracer()
-	if t == nil {
+	if t == nil || t.Lost() > w.lostStates || t.Forgotten(w.state) > 0 {
 		return client, server, observe.FromPackets
 	}
 	changes := t.Since(w.state)
@@ -92,13 +92,10 @@ func serverEnd(js []observe.Journey, target string, w *watch) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// trace selects one socket's changes. In SYN-SENT a socket may have no port yet
-// (net/ipv4/tcp_ipv4.c, tcp_v4_connect), and one without a port may have any
-// address.
+// trace selects one socket's changes.
 func trace(changes []kernel.Change, netns uint64, local, remote netip.AddrPort) (out []observe.StateChange) {
 	for _, c := range changes {
-		mine := c.Local == local || c.New == observe.SynSent && c.Local.Port() == 0
-		if c.Netns != netns || c.Remote != remote || !mine || c.New == observe.SynReceived {
+		if c.Netns != netns || c.Local != local || c.Remote != remote || c.New == observe.SynReceived {
 			continue
 		}
 		out = append(out, observe.StateChange{Time: c.Time, State: c.New})

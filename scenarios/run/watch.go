@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"testbed/agents"
 	"testbed/netem"
 	"testbed/observe"
 	"testbed/observe/journey"
@@ -26,7 +27,9 @@ type watch struct {
 	began time.Time
 	frame int
 	state int
-	lost  uint64
+	// lost and lostStates are what the capture and the tracer had lost before.
+	lost, lostStates uint64
+
 	rules []observe.RuleCount
 }
 
@@ -34,7 +37,7 @@ type watch struct {
 func (l *Lab) watch() (*watch, error) {
 	w := &watch{lab: l, began: time.Now(), frame: l.capture.Mark(), lost: l.capture.Lost()}
 	if t := l.tracer(); t != nil {
-		w.state = t.Mark()
+		w.state, w.lostStates = t.Mark(), t.Lost()
 	}
 	var err error
 	w.rules, err = l.net.Rules()
@@ -120,7 +123,7 @@ func (w *watch) observe(o *verdict.Observation, c *connection, since time.Time) 
 		return err
 	}
 	o.Rules = rules
-	o.Unseen = w.lab.capture.Lost() - w.lost
+	o.Unseen = w.lab.capture.Lost() - w.lost + w.lab.capture.Forgotten(w.frame)
 	if !c.local.IsValid() {
 		return nil
 	}
@@ -128,7 +131,7 @@ func (w *watch) observe(o *verdict.Observation, c *connection, since time.Time) 
 	w.seenFrom(o, whole)
 	o.ClientStates, o.ServerStates, o.StateSource = w.states(o, c, whole)
 	w.acceptTime(o, whole)
-	w.connectTime(o, c, whole)
+	w.connectTime(o, whole)
 	for _, j := range whole {
 		if j.SentAt().Before(since) {
 			o.Earlier = append(o.Earlier, j)
@@ -165,34 +168,49 @@ func (w *watch) acceptTime(o *verdict.Observation, js []observe.Journey) {
 	o.AcceptTime, o.AcceptSource = &d, o.StateSource
 }
 
+// idle is how long the agent may have waited for the processor before connect(2)
+// and after it. It is less than the least time between two transmissions of a
+// SYN, so that one cannot be taken for the other.
+const idle = 500 * time.Millisecond
+
 // connectTime is what connect(2) waited by the kernel's own stamps: from the
 // first SYN on the client's interface until the packet arrived there that ended
-// the attempt. Without such a packet the agent's clock stands. The attempt of a
+// the attempt. Where there is no such packet, or what the client's own firewall
+// does keeps one from being seen, the agent's clock stands. The attempt of a
 // connect step took just as long.
-func (w *watch) connectTime(o *verdict.Observation, c *connection, js []observe.Journey) {
+func (w *watch) connectTime(o *verdict.Observation, js []observe.Journey) {
 	if o.CallTime == nil || o.Deadline || len(js) == 0 {
 		return
 	}
+	returned := o.Began.Add(*o.CallTime)
+	var answer time.Time
 	for i := range js {
 		last := js[i].Last()
-		if last.Sent || journey.Node(w.lab.net.Plan, last) != o.From || !answers(last.Packet, c) {
-			continue
+		if !last.Sent && last.Time.Before(returned) && js[i].Fate.Delivered && journey.Node(w.lab.net.Plan, last) == o.From && ends(o.Attempt, last.Packet) {
+			answer = last.Time
 		}
-		if d := last.Time.Sub(js[0].SentAt()); d <= *o.CallTime {
-			o.ConnectTime, o.ConnectSource = &d, observe.FromPackets
-			if o.Kind == verdict.Connect {
-				o.Elapsed = d
-			}
-			return
-		}
+	}
+	sent := js[0].SentAt()
+	if answer.IsZero() || sent.Sub(o.Began) > idle || returned.Sub(answer) > idle {
+		return
+	}
+	d := answer.Sub(sent)
+	o.ConnectTime, o.ConnectSource = &d, observe.FromPackets
+	if o.Kind == verdict.Connect {
+		o.Elapsed = d
 	}
 }
 
-// answers tells whether a packet ends a connection attempt: a SYN-ACK, a RST, or
-// an ICMP error, the last of which counts only if it failed.
-func answers(p *observe.Packet, c *connection) bool {
-	if p.TCP != nil {
-		return p.TCP.Flags&topo.RST != 0 || p.TCP.Flags&(topo.SYN|topo.ACK) == topo.SYN|topo.ACK
+// ends tells whether a packet ends an attempt that had an outcome: a SYN-ACK, a
+// RST, or an ICMP error.
+func ends(outcome agents.Outcome, p *observe.Packet) bool {
+	switch outcome {
+	case agents.Connected:
+		return p.TCP != nil && p.TCP.Flags&(topo.SYN|topo.ACK) == topo.SYN|topo.ACK
+	case agents.Refused, agents.Reset:
+		return p.TCP != nil && p.TCP.Flags&topo.RST != 0 || p.ICMP != nil
+	case agents.TimedOut:
+		return false
 	}
-	return p.ICMP != nil && c.conn == nil
+	return p.ICMP != nil
 }

@@ -16,8 +16,9 @@ type loss struct {
 	source  observe.Source
 }
 
-// dropped is met when packets died where and why the expectation says. A rule's
-// counter is proof of its own; the packets' fates tell of everything else.
+// dropped is met when packets of the step's connection died where and why the
+// expectation says. The packets' fates tell; a rule's counter counts other
+// connections too, and speaks only where no packet can.
 func (j *judge) dropped(want *spec.Dropped) Check {
 	c := Check{Key: "dropped", Expected: droppedText(want)}
 	losses := j.losses()
@@ -40,26 +41,14 @@ func (j *judge) dropped(want *spec.Dropped) Check {
 	return c
 }
 
-// losses are the rules that dropped or rejected and counted packets, then what
-// else the packets' fates tell, in order of first occurrence.
+// losses are what the packets' fates tell, in order of first occurrence, then
+// the rules that counted packets which nobody could see.
 func (j *judge) losses() []loss {
 	var all []loss
-	counted := map[[2]string]bool{}
-	for _, r := range j.o.Rules {
-		if r.Packets == 0 || r.Action != topo.DropPacket && r.Action != topo.Reject {
-			continue
-		}
-		counted[[2]string{r.Node, r.Rule}] = true
-		all = append(all, loss{
-			drop:    observe.Drop{Node: r.Node, Cause: observe.ByRule, Rule: r.Rule},
-			packets: r.Packets,
-			source:  observe.FromCounters,
-		})
-	}
 	index := map[observe.Drop]int{}
 	for i := range j.o.Journeys {
 		f := j.o.Journeys[i].Fate
-		if f.Delivered || f.Pending || f.Drop == (observe.Drop{}) || counted[[2]string{f.Drop.Node, f.Drop.Rule}] {
+		if f.Delivered || f.Pending || f.Drop == (observe.Drop{}) {
 			continue
 		}
 		d := f.Drop
@@ -69,9 +58,35 @@ func (j *judge) losses() []loss {
 			continue
 		}
 		index[d] = len(all)
-		all = append(all, loss{drop: d, packets: 1, source: observe.FromPackets})
+		all = append(all, loss{drop: d, packets: 1, source: j.sourceOf(d)})
+	}
+	for _, r := range j.o.Rules {
+		if r.Packets > 0 && (r.Action == topo.DropPacket || r.Action == topo.Reject) && j.unseen(r) {
+			all = append(all, loss{
+				drop:    observe.Drop{Node: r.Node, Cause: observe.ByRule, Rule: r.Rule},
+				packets: r.Packets, source: observe.FromCounters,
+			})
+		}
 	}
 	return all
+}
+
+// sourceOf is what tells of a drop: the counter of the rule that did it, if it
+// was read.
+func (j *judge) sourceOf(d observe.Drop) observe.Source {
+	for _, r := range j.o.Rules {
+		if d.Cause == observe.ByRule && r.Node == d.Node && r.Rule == d.Rule && r.Packets > 0 {
+			return observe.FromCounters
+		}
+	}
+	return observe.FromPackets
+}
+
+// unseen tells whether a rule may have dropped packets before they could be seen:
+// on the output hook of the step's own end, in a step whose packets are not
+// followed, or while frames were missed.
+func (j *judge) unseen(r observe.RuleCount) bool {
+	return r.Hook == topo.Output || j.o.Kind == Exec || j.o.Unseen > 0
 }
 
 func matches(want *spec.Dropped, d observe.Drop) bool {

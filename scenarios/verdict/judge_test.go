@@ -297,6 +297,27 @@ func TestJudge(t *testing.T) {
 				Note: "nothing was dropped at server, but at fw by rule block-web: 3 packets",
 			},
 		}, {
+			name: "dropped by a rule that counted another connection's packets",
+			obs:  dropped, expect: &spec.Expect{Dropped: &spec.Dropped{Rule: "drop-fin"}},
+			change: func(o *Observation) {
+				o.Rules = append(o.Rules, observe.RuleCount{Node: "fw", Rule: "drop-fin", Hook: topo.Forward, Action: topo.DropPacket, Packets: 4})
+			},
+			want: Check{
+				Key: "dropped", Expected: "by rule drop-fin", Observed: "at fw by rule block-web: 3 packets",
+				Note: "nothing was dropped by rule drop-fin, but at fw by rule block-web: 3 packets",
+			},
+		}, {
+			name: "dropped by the client's own output rule, before it could be seen",
+			obs:  dropped, expect: &spec.Expect{Dropped: &spec.Dropped{Rule: "no-out"}},
+			change: func(o *Observation) {
+				o.Journeys = nil
+				o.Rules = []observe.RuleCount{{Node: "client", Rule: "no-out", Hook: topo.Output, Action: topo.DropPacket, Packets: 2}}
+			},
+			want: Check{
+				Key: "dropped", Expected: "by rule no-out", Observed: "at client by rule no-out: 2 packets",
+				OK: true, Note: "by the rule's counter",
+			},
+		}, {
 			name: "dropped by a rule that accepts", obs: dropped, expect: &spec.Expect{Dropped: &spec.Dropped{Rule: "allow-ssh"}},
 			want: Check{
 				Key: "dropped", Expected: "by rule allow-ssh", Observed: "at fw by rule block-web: 3 packets",

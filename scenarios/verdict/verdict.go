@@ -28,6 +28,9 @@ type Observation struct {
 	Elapsed time.Duration
 
 	Outcome agents.Outcome
+	// Attempt is the outcome of connect(2) itself, which an http step goes on
+	// from; empty in a step that does not connect.
+	Attempt agents.Outcome
 	// Errno is the error's name, such as "ECONNREFUSED"; empty for none.
 	Errno string
 	// Deadline is true when the step's own timeout ended it.
@@ -92,9 +95,12 @@ const (
 // Path is the route from a step's node to its target.
 type Path struct {
 	Nodes []string
-	// There[i] and Back[i] are the configured delays between Nodes[i] and
-	// Nodes[i+1].
-	There, Back []time.Duration
+	// There[i] is the configured delay from Nodes[i] to Nodes[i+1].
+	There []time.Duration
+	// Return are the nodes that answers pass, from the target to the client, and
+	// Back[i] is the configured delay from Return[i] to Return[i+1].
+	Return []string
+	Back   []time.Duration
 }
 
 // OWD is the configured one-way delay to the target.

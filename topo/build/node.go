@@ -179,8 +179,18 @@ func (n *Network) Rules() ([]observe.RuleCount, error) {
 			return nil, fmt.Errorf("node %s: %w", n.Plan.Nodes[i].Name, err)
 		}
 		for _, c := range counts {
-			all = append(all, observe.RuleCount{Node: n.Plan.Nodes[i].Name, Rule: c.Rule, Action: c.Action, Packets: c.Packets})
+			all = append(all, observe.RuleCount{Node: n.Plan.Nodes[i].Name, Rule: c.Rule, Hook: n.hook(i, c.Rule), Action: c.Action, Packets: c.Packets})
 		}
 	}
 	return all, nil
+}
+
+// hook is where a node's rule applies; a NAT's own rules are on the forward hook.
+func (n *Network) hook(i int, rule string) topo.Hook {
+	for _, r := range n.Plan.Topology.Nodes[i].Firewall {
+		if r.Name == rule {
+			return r.Hook
+		}
+	}
+	return topo.Forward
 }
