@@ -134,6 +134,8 @@ var _ = Describe("a run", func() {
 // that a killed run left would be missing. Its arguments are the program, the
 // scenario to kill and the one to finish.
 const namespaceBudget = `
+echo 2 > /proc/sys/user/max_net_namespaces || exit 1
+if "$1" run "$3" >/dev/null 2>&1; then echo "the limit has no effect"; exit 1; fi
 echo 10 > /proc/sys/user/max_net_namespaces || exit 1
 for i in 0 1 2 3 4 5 6 7 8 9; do
 	"$1" run "$2" >/dev/null 2>&1 & pid=$!
