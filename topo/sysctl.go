@@ -3,7 +3,21 @@ package topo
 import (
 	"slices"
 	"strconv"
+	"strings"
 )
+
+// IsNodeSysctl tells whether a name can be that of a node's kernel parameter:
+// dotted, under net, each part of letters, digits, "_" and "-". Any other name,
+// and any that /proc/sys would read as a path of its own, is the host's.
+func IsNodeSysctl(name string) bool {
+	parts := strings.Split(name, ".")
+	return len(parts) > 1 && parts[0] == "net" && !slices.ContainsFunc(parts, func(part string) bool {
+		return part == "" || strings.ContainsFunc(part, func(r rune) bool {
+			letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+			return !letter && !('0' <= r && r <= '9') && r != '_' && r != '-'
+		})
+	})
+}
 
 // DefaultCongestionControl is the congestion control of every node that sets
 // none: the kernel's own default, whatever this host's is.

@@ -12,6 +12,15 @@ import (
 	"testbed/topo"
 )
 
+// ForeignSysctl is a name that is no kernel parameter of a network namespace
+// (see topo.IsNodeSysctl): writing it could change the host.
+type ForeignSysctl struct{ Name string }
+
+// Error says what names are taken.
+func (f *ForeignSysctl) Error() string {
+	return fmt.Sprintf("%q is no sysctl of a network namespace (those have names such as net.ipv4.tcp_syn_retries)", f.Name)
+}
+
 // UnknownSysctl is a kernel parameter that the running kernel does not have.
 type UnknownSysctl struct{ Name string }
 
@@ -23,8 +32,14 @@ func (u *UnknownSysctl) Error() string {
 // SetSysctls writes kernel parameters of the namespace, reads each back and
 // compares. The congestion control may be one that the host restricts; then it
 // is left to the routes (see ReplaceRoutes). It returns an *UnknownSysctl for a
-// parameter that is neither there nor optional.
+// parameter that is neither there nor optional, and a *ForeignSysctl, before
+// anything is written, for one that is not the namespace's.
 func (h *Handle) SetSysctls(list []topo.Sysctl) error {
+	for _, s := range list {
+		if !topo.IsNodeSysctl(s.Name) {
+			return &ForeignSysctl{Name: s.Name}
+		}
+	}
 	return h.ns.Do(func() error {
 		for _, s := range list {
 			if err := setSysctl(s); err != nil {
@@ -64,8 +79,12 @@ func setSysctl(s topo.Sysctl) error {
 	return nil
 }
 
-// Sysctl reads a kernel parameter of the namespace.
+// Sysctl reads a kernel parameter of the namespace, with the errors of
+// SetSysctls.
 func (h *Handle) Sysctl(name string) (value string, err error) {
+	if !topo.IsNodeSysctl(name) {
+		return "", &ForeignSysctl{Name: name}
+	}
 	err = h.ns.Do(func() error {
 		b, err := os.ReadFile(sysctlPath(name))
 		value = strings.TrimSpace(string(b))
