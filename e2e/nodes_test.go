@@ -42,7 +42,7 @@ steps:
   - {connect: server:9, from: client, as: silent}
   - {exchange: silent, send: anybody?, timeout: 100ms, expect: {outcome: timed-out}}
   - {connect: server:14, from: client, as: reset}
-  - {exchange: reset, send: hello, expect: {outcome: reset, error: ECONNRESET, packets: {rst: ">= 1"}}}
+  - {exchange: reset, send: hello, expect: {outcome: reset, error: ECONNRESET}}
   - {connect: server:13, from: client, as: closed}
   - {exchange: closed, send: hello, expect: {outcome: closed}}
   - {connect: server:99, from: client, as: queued}
