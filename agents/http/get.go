@@ -1,10 +1,10 @@
 package http
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -21,6 +21,9 @@ import (
 
 // maxBody bounds how much of an answer's body is read, in bytes.
 const maxBody = 16 << 20
+
+// bodyCut is the Detail of an answer whose body is longer than that.
+var bodyCut = fmt.Sprintf("the body is longer than %d MiB; what is beyond was not read", maxBody>>20)
 
 // Request is one GET request on a connection of its own.
 type Request struct {
@@ -42,7 +45,9 @@ type Response struct {
 	// what is observed of the request does not include its end. The caller
 	// closes it.
 	Attempt *tcp.Attempt
-	// Outcome is Connected for a complete answer; otherwise what cut it short.
+	// Outcome is Connected for a complete answer, or one whose first 16 MiB were
+	// read (see Detail); otherwise what cut it short. An answer whose header is
+	// longer than 1 MiB has Failed.
 	Outcome agents.Outcome
 	Errno   unix.Errno
 	// Deadline is true when Request.Timeout ended it.
@@ -51,7 +56,8 @@ type Response struct {
 	Elapsed                time.Duration
 	// Status is 0 without an answer.
 	Status int
-	// Detail is the error of TLS or HTTP in words.
+	// Detail is the error of TLS or HTTP in words, or says that only the beginning
+	// of the body was read.
 	Detail string
 }
 
@@ -99,18 +105,22 @@ func (res *Response) exchange(a *tcp.Attempt, r Request) error {
 	if err := req.Write(c); err != nil {
 		return err
 	}
-	in := bufio.NewReader(c)
+	in := newReader(c)
 	if _, err := in.Peek(1); err != nil {
 		return err
 	}
 	res.FirstByteTime = since(a.Began)
-	answer, err := http.ReadResponse(in, req)
+	answer, err := http.ReadResponse(in.Reader, req)
 	if err != nil {
 		return err
 	}
+	in.body()
 	defer answer.Body.Close()
 	res.Status = answer.StatusCode
-	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, maxBody))
+	n, err := io.Copy(io.Discard, io.LimitReader(answer.Body, maxBody+1))
+	if n > maxBody {
+		res.Detail = bodyCut
+	}
 	return err
 }
 

@@ -2,7 +2,6 @@
 package http
 
 import (
-	"bufio"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -11,7 +10,8 @@ import (
 )
 
 // Serve answers every request on a connection with 200 and a line of text, over
-// TLS if config is not nil, until the client is done.
+// TLS if config is not nil, until the client is done. It gives up a request whose
+// header is longer than 1 MiB.
 func Serve(config *tls.Config) func(*net.TCPConn) {
 	return func(tcp *net.TCPConn) {
 		var c net.Conn = tcp
@@ -19,12 +19,12 @@ func Serve(config *tls.Config) func(*net.TCPConn) {
 			c = tls.Server(tcp, config)
 		}
 		defer c.Close()
-		r := bufio.NewReader(c)
-		for {
-			req, err := http.ReadRequest(r)
+		for in := newReader(c); ; in.header() {
+			req, err := http.ReadRequest(in.Reader)
 			if err != nil {
 				return
 			}
+			in.body()
 			if !answer(c, req) {
 				return
 			}
