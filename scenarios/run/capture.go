@@ -17,13 +17,15 @@ type opening struct {
 	err     error
 }
 
-// begin opens a capture of the ether.
-func (o *opening) begin(ether *netns.NS) {
+// begin opens a capture of the ether. The ether must be kept until what it
+// returns has returned.
+func (o *opening) begin(ether *netns.NS) (wait func() error) {
 	o.done = make(chan struct{})
 	go func() {
 		defer close(o.done)
 		o.capture, o.err = capture.Open(ether, capture.Options{})
 	}()
+	return func() error { <-o.done; return nil }
 }
 
 // openedCapture takes over what was opened, whether the network was built or not.

@@ -19,8 +19,11 @@ type Options struct {
 	// OnDrop is told of every frame that a link dropped. It is called from the
 	// medium's own thread and must return at once. May be nil.
 	OnDrop func(netem.Drop)
-	// OnEther is told of the ether as soon as it exists. May be nil.
-	OnEther func(*netns.NS)
+	// OnEther is told of the ether as soon as it exists. What it begins there may
+	// go on beside the building: the function that it returns waits for its end,
+	// and is called before the ether is given up, also where building fails. Both
+	// may be nil.
+	OnEther func(*netns.NS) (wait func() error)
 	// BeforeTraffic is called when all interfaces exist and none of the nodes'
 	// is up yet: the moment to begin a capture that misses nothing. May be nil.
 	BeforeTraffic func(*Network) error
@@ -101,12 +104,14 @@ func (n *Network) Close() error {
 func (n *Network) onClose(f func() error) { n.undo = append(n.undo, f) }
 
 // makeNamespaces makes the ether's and every node's.
-func (n *Network) makeNamespaces(onEther func(*netns.NS)) (err error) {
+func (n *Network) makeNamespaces(onEther func(*netns.NS) func() error) (err error) {
 	if n.Ether, n.ether, err = n.namespace(); err != nil {
 		return fmt.Errorf("make the ether: %w", err)
 	}
 	if onEther != nil {
-		onEther(n.Ether)
+		if wait := onEther(n.Ether); wait != nil {
+			n.onClose(wait)
+		}
 	}
 	// Nothing in the ether speaks for itself.
 	if err := n.ether.SetSysctls([]topo.Sysctl{

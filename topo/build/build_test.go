@@ -2,6 +2,7 @@ package build_test
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"testbed/netem"
 	"testbed/topo"
 	"testbed/topo/build"
+	"testbed/topo/netns"
 	"testbed/topo/sandbox"
 )
 
@@ -191,6 +193,26 @@ func TestRulesAndDropsAreCounted(t *testing.T) {
 	defer mu.Unlock()
 	if len(drops) != 2 || drops[0].Link != 1 || drops[0].To != 1 || drops[0].Cause != netem.Lost {
 		t.Errorf("drops are %+v, want two SYNs lost on link 1", drops)
+	}
+}
+
+// What was begun in the ether ends before the ether does.
+func TestTheEtherOutlivesWhatWasBegunInIt(t *testing.T) {
+	topology := chain(0)
+	topology.Links[1].MTU = 70000 // the kernel refuses it before any traffic
+	opened := errors.New("never waited for")
+	n, err := build.Up(topology, build.Options{OnEther: func(ether *netns.NS) func() error {
+		return func() error {
+			opened = ether.Do(func() error { return nil })
+			return nil
+		}
+	}})
+	if err == nil {
+		n.Close()
+		t.Error("an MTU of 70000 was accepted")
+	}
+	if opened != nil {
+		t.Errorf("enter the ether at the end of a network that failed: %v", opened)
 	}
 }
 
