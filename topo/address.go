@@ -11,6 +11,22 @@ import (
 // DefaultMTU is that of an interface when its link names none.
 const DefaultMTU = 1500
 
+// MinMTUv6 is the least MTU of a link that carries IPv6 (RFC 8200, section 5).
+// The kernel takes IPv6 away from an interface with less.
+const MinMTUv6 = 1280
+
+// HasIPv6 tells whether the interfaces at a link's ends have their IPv6
+// addresses.
+func (p *Plan) HasIPv6(link int) bool { return p.Links[link].MTU >= MinMTUv6 }
+
+// Usable are the addresses that an interface has now.
+func (p *Plan) Usable(f *Interface) []netip.Prefix {
+	if p.HasIPv6(f.Link) {
+		return f.Addresses
+	}
+	return family(f.Addresses, true)
+}
+
 // The prefixes that links are numbered from. Outside of every NAT they are the
 // benchmarking network (RFC 2544, RFC 6815) and the documentation prefix (RFC
 // 3849), which nothing real uses; inside they are private (RFC 1918, RFC 4193).

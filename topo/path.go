@@ -135,8 +135,11 @@ func (p *Plan) forwarded(node int, port uint16, from string) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// owns tells whether a node takes packets to an address.
 func (p *Plan) owns(node int, a netip.Addr) bool {
-	return slices.ContainsFunc(p.Nodes[node].Interfaces, func(f Interface) bool { return hasAddress(&f, a) })
+	return slices.ContainsFunc(p.Nodes[node].Interfaces, func(f Interface) bool {
+		return hasAddress(&f, a) && (a.Is4() || p.HasIPv6(f.Link))
+	})
 }
 
 func hasAddress(f *Interface, a netip.Addr) bool {

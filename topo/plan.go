@@ -57,7 +57,8 @@ type Interface struct {
 	Side netem.Side
 	Peer string
 	MAC  net.HardwareAddr
-	// Addresses are the IPv4 addresses, then the IPv6 ones.
+	// Addresses are the IPv4 addresses, then the IPv6 ones. They mean the node
+	// even while the interface can't have them (see Plan.HasIPv6).
 	Addresses []netip.Prefix
 	// Neighbours are the permanent entries for the other end's addresses.
 	Neighbours []Neighbour
@@ -158,7 +159,7 @@ func (p *Plan) fillNeighbours() {
 		for i := range p.Nodes[n].Interfaces {
 			f := &p.Nodes[n].Interfaces[i]
 			peer := p.Interface(f.Link, f.Side.Other())
-			for _, a := range peer.Addresses {
+			for _, a := range p.Usable(peer) {
 				f.Neighbours = append(f.Neighbours, Neighbour{IP: a.Addr(), MAC: peer.MAC})
 			}
 		}

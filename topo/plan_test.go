@@ -154,6 +154,38 @@ func TestWrittenAddresses(t *testing.T) {
 	}
 }
 
+// The server's link is too small for IPv6: it keeps its addresses, by which it is
+// named, and nobody has a route to them.
+func TestALinkBelow1280HasNoIPv6(t *testing.T) {
+	topology := natTopology()
+	topology.Links[2].MTU = MinMTUv6 - 1
+	p := mustPlan(t, topology)
+	for n := range p.Nodes {
+		for _, r := range routes(p, n) {
+			if strings.HasPrefix(r, "2001:db8:0:2:") {
+				t.Errorf("%s has the route %s", p.Nodes[n].Name, r)
+			}
+		}
+	}
+	if got := routes(p, 3); !slices.Equal(got, []string{"198.18.0.8/30 dev eth0", "0.0.0.0/0 dev eth0 via 198.18.0.9"}) {
+		t.Errorf("the server's routes are %q, want IPv4's alone", got)
+	}
+	f := &p.Nodes[3].Interfaces[0]
+	if got := fmt.Sprint(p.Usable(f)); got != "[198.18.0.10/30]" || len(f.Neighbours) != 1 || !f.Neighbours[0].IP.Is4() {
+		t.Errorf("the server has %s and the neighbours %v, want IPv4 alone", got, f.Neighbours)
+	}
+	if w := p.Walk(3, netip.MustParseAddrPort("[2001:db8:0:2::1]:80")); w.Arrived || len(w.Nodes) != 1 {
+		t.Errorf("a walk over IPv6 goes by %v, arrived %t", w.Nodes, w.Arrived)
+	}
+	if a := p.Resolve(0, 3, false); a.String() != "2001:db8:0:2::2" {
+		t.Errorf("the server's name means %s", a)
+	}
+	topology.Links[2].MTU = MinMTUv6
+	if got := routes(mustPlan(t, topology), 3); len(got) != 4 {
+		t.Errorf("with an MTU of 1280 the server's routes are %q", got)
+	}
+}
+
 func TestPlanRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name   string

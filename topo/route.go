@@ -27,7 +27,7 @@ func (t *routeTable) add(r PlanRoute) {
 // of that family.
 func (t *routeTable) via(to netip.Prefix, out int) {
 	f := &t.node.Interfaces[out]
-	if via := firstOf(t.plan.Interface(f.Link, f.Side.Other()).Addresses, to.Addr().Is4()); via.IsValid() {
+	if via := firstOf(t.plan.Usable(t.plan.Interface(f.Link, f.Side.Other())), to.Addr().Is4()); via.IsValid() {
 		t.add(PlanRoute{To: to, Kind: Unicast, Interface: out, Via: via})
 	}
 }
@@ -42,8 +42,8 @@ func (p *Plan) planRoutes(n int, inside []nodeSet) error {
 			return fmt.Errorf("node %s: route to %s: %w", t.node.Name, r.To, err)
 		}
 	}
-	for i, f := range t.node.Interfaces {
-		for _, a := range f.Addresses {
+	for i := range t.node.Interfaces {
+		for _, a := range p.Usable(&t.node.Interfaces[i]) {
 			t.add(PlanRoute{To: a.Masked(), Kind: Unicast, Interface: i})
 		}
 	}
@@ -99,7 +99,7 @@ func (t *routeTable) shortest(n int, inside []nodeSet) {
 		}
 		out := slices.IndexFunc(t.node.Interfaces, func(f Interface) bool { return f.Link == near.first })
 		for _, side := range []netem.Side{0, 1} {
-			for _, addr := range p.Interface(link, side).Addresses {
+			for _, addr := range p.Usable(p.Interface(link, side)) {
 				t.via(addr.Masked(), out)
 			}
 		}

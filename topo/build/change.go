@@ -3,6 +3,7 @@ package build
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"testbed/netem"
 	"testbed/topo"
@@ -31,9 +32,11 @@ type LinkState struct {
 }
 
 // SetLink changes a link while it carries. A link that goes down takes the
-// interfaces at both of its ends down, with the routes over them.
+// interfaces at both of its ends down, with the routes over them. One with an MTU
+// below topo.MinMTUv6 takes the IPv6 addresses and routes of both ends away, and
+// one that has it again gives them back.
 func (n *Network) SetLink(link int, s LinkState) error {
-	was := n.Plan.Links[link]
+	was, hadIPv6 := n.Plan.Links[link], n.Plan.HasIPv6(link)
 	err := n.replan(func(t *topo.Topology) {
 		l := &t.Links[link]
 		l.Toward, l.MTU, l.Down = s.Toward, s.MTU, s.Down
@@ -51,10 +54,26 @@ func (n *Network) SetLink(link int, s LinkState) error {
 			return fmt.Errorf("node %s: %w", name, err)
 		}
 	}
-	if now := n.Plan.Links[link]; !was.Down || now.Down {
+	hasIPv6 := n.Plan.HasIPv6(link)
+	if now := n.Plan.Links[link]; !now.Down && (was.Down || hasIPv6 && !hadIPv6) {
+		if err := n.restore(link); err != nil {
+			return err
+		}
+	}
+	if hasIPv6 == hadIPv6 {
 		return nil
 	}
-	return n.restore(link)
+	return n.routeAnew()
+}
+
+// routeAnew gives every node the routes of the plan.
+func (n *Network) routeAnew() error {
+	for i := range n.Nodes {
+		if err := n.applyRoutes(i); err != nil {
+			return fmt.Errorf("node %s: %w", n.Plan.Nodes[i].Name, err)
+		}
+	}
+	return nil
 }
 
 // changeInterface makes one end follow its link's MTU and state.
@@ -71,8 +90,8 @@ func (n *Network) changeInterface(i int, f *topo.Interface, was topo.PlanLink) e
 	return n.Nodes[i].rtnl.SetUp(f.Name, !now.Down)
 }
 
-// restore gives both ends of a link that came up again what they lost when it
-// went down. It waits until they carry, because the kernel restores IPv6
+// restore gives both ends of a link what they lost when it went down, or when its
+// MTU was too small for IPv6. It waits until they carry, because the kernel restores IPv6
 // addresses only then.
 func (n *Network) restore(link int) error {
 	if err := n.ether.AwaitUp(n.Plan.Links[link].Ether[:]...); err != nil {
@@ -82,7 +101,8 @@ func (n *Network) restore(link int) error {
 		i, f := n.Plan.Topology.NodeIndex(name), n.Plan.Interface(link, netem.Side(side))
 		for _, step := range []func() error{
 			func() error { return n.Nodes[i].rtnl.AwaitUp(f.Name) },
-			func() error { return n.Nodes[i].rtnl.AddAddresses(f) },
+			func() error { return n.setInterfaceSysctls(i, f) },
+			func() error { return n.addAddresses(i, f) },
 			func() error { return n.awaitLocal(i, f) },
 			func() error { return n.Nodes[i].rtnl.AddNeighbours(f) },
 			func() error { return n.applyRoutes(i) },
@@ -93,6 +113,17 @@ func (n *Network) restore(link int) error {
 		}
 	}
 	return nil
+}
+
+// setInterfaceSysctls sets a node's parameters of one interface. Those of its
+// IPv6 begin anew with it.
+func (n *Network) setInterfaceSysctls(i int, f *topo.Interface) error {
+	if !n.Plan.HasIPv6(f.Link) {
+		return nil
+	}
+	return n.Nodes[i].rtnl.SetSysctls(slices.DeleteFunc(slices.Clone(n.Plan.Nodes[i].Sysctls), func(s topo.Sysctl) bool {
+		return !strings.Contains(s.Name, "."+f.Name+".")
+	}))
 }
 
 // SetFirewall replaces a node's rules. Their counters begin again at zero.

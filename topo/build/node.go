@@ -42,7 +42,7 @@ func (n *Network) awaitLocal(i int, f *topo.Interface) error {
 	if n.linkDown(f.Link) {
 		return nil
 	}
-	for _, a := range f.Addresses {
+	for _, a := range n.Plan.Usable(f) {
 		if err := n.Nodes[i].rtnl.AwaitLocal(a.Addr()); err != nil {
 			return fmt.Errorf("node %s: %w", n.Plan.Nodes[i].Name, err)
 		}
@@ -65,7 +65,7 @@ func (n *Network) configure(i int) error {
 		return err
 	}
 	for j := range plan.Interfaces {
-		if err := node.rtnl.AddAddresses(&plan.Interfaces[j]); err != nil {
+		if err := n.addAddresses(i, &plan.Interfaces[j]); err != nil {
 			return err
 		}
 	}
@@ -83,6 +83,13 @@ func (n *Network) configure(i int) error {
 		return err
 	}
 	return n.applyRoutes(i)
+}
+
+// addAddresses gives an interface the addresses that it can have.
+func (n *Network) addAddresses(i int, f *topo.Interface) error {
+	usable := *f
+	usable.Addresses = n.Plan.Usable(f)
+	return n.Nodes[i].rtnl.AddAddresses(&usable)
 }
 
 func (n *Network) linkDown(link int) bool { return n.Plan.Links[link].Down }

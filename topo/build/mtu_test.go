@@ -1,0 +1,80 @@
+package build_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"testbed/agents"
+	"testbed/topo"
+	"testbed/topo/build"
+)
+
+// expect connects from the first node of a chain to its last, over both families.
+func expect(t *testing.T, n *build.Network, when string, v4, v6 agents.Outcome) {
+	t.Helper()
+	for _, c := range []struct {
+		v4   bool
+		want agents.Outcome
+	}{{true, v4}, {false, v6}} {
+		if a := connect(t, n, 0, "server", c.v4); a.Outcome != c.want {
+			t.Errorf("%s, IPv4 %t: %s (errno %v), want %s", when, c.v4, a.Outcome, a.Errno, c.want)
+		}
+	}
+}
+
+// IPv6 needs 1280 bytes; a link with less is IPv4's alone, at whichever end of the
+// path it is.
+func TestALinkTooSmallForIPv6(t *testing.T) {
+	for link := range 2 {
+		topology := chain(0)
+		topology.Links[link].MTU = 1000
+		topology.Nodes[1].Firewall = []topo.Rule{{Name: "known", Hook: topo.Forward, Match: topo.Match{From: "client"}, Action: topo.Accept}}
+		n := up(t, topology, build.Options{})
+		serve(t, n, 2)
+		expect(t, n, "at first", agents.Connected, agents.NetworkUnreachable)
+		if err := n.SetLink(link, build.LinkState{MTU: 1280}); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, n, "with 1280 bytes", agents.Connected, agents.Connected)
+	}
+}
+
+func TestIPv6ComesBackWithTheMTU(t *testing.T) {
+	topology := chain(0)
+	topology.Nodes[1].Sysctls = []topo.Sysctl{{Name: "net.ipv6.conf.eth0.hop_limit", Value: "9"}, {Name: "net.ipv6.conf.eth1.hop_limit", Value: "9"}}
+	for link := range 2 {
+		n := up(t, topology, build.Options{})
+		serve(t, n, 2)
+		for _, c := range []struct {
+			when  string
+			state build.LinkState
+			v4    agents.Outcome
+			v6    agents.Outcome
+		}{
+			{"too small", build.LinkState{MTU: 1000}, agents.Connected, agents.NetworkUnreachable},
+			{"smaller still", build.LinkState{MTU: 600}, agents.Connected, agents.NetworkUnreachable},
+			{"large again", build.LinkState{}, agents.Connected, agents.Connected},
+			{"down and too small", build.LinkState{MTU: 1000, Down: true}, agents.NetworkUnreachable, agents.NetworkUnreachable},
+			{"up and too small", build.LinkState{MTU: 1000}, agents.Connected, agents.NetworkUnreachable},
+			{"down and too small again", build.LinkState{MTU: 1000, Down: true}, agents.NetworkUnreachable, agents.NetworkUnreachable},
+			{"down and large", build.LinkState{Down: true}, agents.NetworkUnreachable, agents.NetworkUnreachable},
+			{"up and large", build.LinkState{}, agents.Connected, agents.Connected},
+		} {
+			if err := n.SetLink(link, c.state); err != nil {
+				t.Fatalf("link %d, %s: %v", link, c.when, err)
+			}
+			expect(t, n, c.when, c.v4, c.v6)
+		}
+		err := n.Nodes[1].NS.Do(func() error {
+			limit, err := os.ReadFile(fmt.Sprintf("/proc/sys/net/ipv6/conf/eth%d/hop_limit", link))
+			if err == nil && string(limit) != "9\n" {
+				t.Errorf("link %d: the node's own hop_limit of 9 is %s", link, limit)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
