@@ -71,7 +71,7 @@ func linkMAC(link, side int) net.HardwareAddr {
 
 // writeOutAddresses replaces assigned addresses by those that nodes write out,
 // family by family. The other end of such a link, if it writes none out itself,
-// gets the next free address of the same prefix.
+// gets another address of the same prefix.
 func (p *Plan) writeOutAddresses() error {
 	written := map[*Interface][]netip.Prefix{}
 	for n := range p.Topology.Nodes {
@@ -89,7 +89,11 @@ func (p *Plan) writeOutAddresses() error {
 			if mine := family(own, v4); mine != nil {
 				f.Addresses = append(family(f.Addresses, !v4), mine...)
 				if family(written[peer], v4) == nil {
-					peer.Addresses = append(family(peer.Addresses, !v4), nextHost(mine[0]))
+					next, err := nextHost(mine[0])
+					if err != nil {
+						return fmt.Errorf("node %s: %w", peer.Peer, err)
+					}
+					peer.Addresses = append(family(peer.Addresses, !v4), next)
 				}
 			}
 		}
@@ -127,13 +131,19 @@ func sortV4First(prefixes []netip.Prefix) {
 }
 
 // nextHost is a neighbour's address in the same prefix: the first host address
-// that is not a's own.
-func nextHost(a netip.Prefix) netip.Prefix {
+// that is not a's own, or the other one of a prefix with two (RFC 3021, RFC 6164).
+// It fails where a's prefix holds no other.
+func nextHost(a netip.Prefix) (netip.Prefix, error) {
 	first := hostPrefix(a.Masked(), 1)
-	if a.IsSingleIP() || first.Addr() != a.Addr() {
-		return first
+	switch {
+	case a.IsSingleIP():
+		return netip.Prefix{}, fmt.Errorf("address %s: its prefix has no other for the neighbour, so both ends must write theirs out", a)
+	case first.Addr() != a.Addr():
+		return first, nil
+	case a.Bits() == a.Addr().BitLen()-1:
+		return a.Masked(), nil
 	}
-	return hostPrefix(a.Masked(), 2)
+	return hostPrefix(a.Masked(), 2), nil
 }
 
 // checkAddresses refuses an address that two interfaces have.

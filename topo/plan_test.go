@@ -154,6 +154,50 @@ func TestWrittenAddresses(t *testing.T) {
 	}
 }
 
+func TestTheNeighbourGetsAnAddressOfTheSamePrefix(t *testing.T) {
+	for _, c := range []struct{ written, want string }{
+		{"192.0.2.1/24", "192.0.2.2/24"}, {"192.0.2.2/24", "192.0.2.1/24"}, {"192.0.2.9/24", "192.0.2.1/24"},
+		{"192.0.2.1/30", "192.0.2.2/30"}, {"192.0.2.2/30", "192.0.2.1/30"},
+		{"192.0.2.0/31", "192.0.2.1/31"}, {"192.0.2.1/31", "192.0.2.0/31"},
+		{"192.0.2.6/31", "192.0.2.7/31"}, {"192.0.2.7/31", "192.0.2.6/31"},
+		{"2001:db8:5::1/64", "2001:db8:5::2/64"},
+		{"2001:db8:5::/127", "2001:db8:5::1/127"}, {"2001:db8:5::1/127", "2001:db8:5::/127"},
+		{"192.0.2.1/32", ""}, {"2001:db8:5::1/128", ""},
+	} {
+		topology := natTopology()
+		written := netip.MustParsePrefix(c.written)
+		topology.Nodes[3].Addresses = []Address{{"internet", written}}
+		p, err := MakePlan(topology)
+		if c.want == "" {
+			if err == nil || !strings.Contains(err.Error(), "node server: address "+c.written) {
+				t.Errorf("%s: %v, want it to be refused", c.written, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := family(p.Interface(2, 0).Addresses, written.Addr().Is4()); fmt.Sprint(got) != "["+c.want+"]" {
+			t.Errorf("%s: the neighbour has %s, want %s", c.written, got, c.want)
+		}
+	}
+}
+
+func TestNeighboursWithAPrefixEachReachOneAnother(t *testing.T) {
+	topology := natTopology()
+	topology.Nodes[3].Addresses = []Address{{"internet", netip.MustParsePrefix("192.0.2.1/32")}}
+	topology.Nodes[2].Addresses = []Address{{"server", netip.MustParsePrefix("203.0.113.1/32")}}
+	p := mustPlan(t, topology)
+	for _, c := range []struct {
+		from int
+		to   string
+	}{{2, "192.0.2.1:80"}, {3, "203.0.113.1:80"}, {0, "192.0.2.1:80"}} {
+		if w := p.Walk(c.from, netip.MustParseAddrPort(c.to)); !w.Arrived {
+			t.Errorf("from %s to %s the walk ends at %v", p.Nodes[c.from].Name, c.to, w.Nodes)
+		}
+	}
+}
+
 // The server's link is too small for IPv6: it keeps its addresses, by which it is
 // named, and nobody has a route to them.
 func TestALinkBelow1280HasNoIPv6(t *testing.T) {

@@ -43,8 +43,15 @@ func (p *Plan) planRoutes(n int, inside []nodeSet) error {
 		}
 	}
 	for i := range t.node.Interfaces {
-		for _, a := range p.Usable(&t.node.Interfaces[i]) {
+		f := &t.node.Interfaces[i]
+		for _, a := range p.Usable(f) {
 			t.add(PlanRoute{To: a.Masked(), Kind: Unicast, Interface: i})
+		}
+		// A prefix of one address does not hold the neighbour's.
+		for _, a := range p.Usable(p.Interface(f.Link, f.Side.Other())) {
+			if a.IsSingleIP() {
+				t.add(PlanRoute{To: a, Kind: Unicast, Interface: i})
+			}
 		}
 	}
 	if p.behindOneRouter(n) {

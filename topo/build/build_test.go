@@ -196,6 +196,28 @@ func TestRulesAndDropsAreCounted(t *testing.T) {
 	}
 }
 
+func TestConnectOverTheSmallestPrefixes(t *testing.T) {
+	address := func(toward, v4, v6 string) []topo.Address {
+		return []topo.Address{{Toward: toward, Prefix: netip.MustParsePrefix(v4)}, {Toward: toward, Prefix: netip.MustParsePrefix(v6)}}
+	}
+	for _, c := range []struct {
+		name       string
+		server, fw []topo.Address
+	}{
+		{"the upper of two", address("fw", "192.0.2.1/31", "2001:db8:5::1/127"), nil},
+		{"the lower of two", address("fw", "192.0.2.0/31", "2001:db8:5::/127"), nil},
+		{"one each", address("fw", "192.0.2.1/32", "2001:db8:5::1/128"), address("server", "203.0.113.1/32", "2001:db8:6::1/128")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			topology := chain(0)
+			topology.Nodes[2].Addresses, topology.Nodes[1].Addresses = c.server, c.fw
+			n := up(t, topology, build.Options{})
+			serve(t, n, 2)
+			expect(t, n, c.name, agents.Connected, agents.Connected)
+		})
+	}
+}
+
 // What was begun in the ether ends before the ether does.
 func TestTheEtherOutlivesWhatWasBegunInIt(t *testing.T) {
 	topology := chain(0)
