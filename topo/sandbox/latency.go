@@ -38,7 +38,17 @@ func wakeSoon() {
 	}
 	for _, t := range tasks {
 		if tid, err := strconv.Atoi(t.Name()); err == nil {
-			_ = unix.SchedSetAttr(tid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Runtime: slice}, 0)
+			shorten(tid)
 		}
 	}
+}
+
+// shorten shortens a thread's slice and leaves it its nice value. A policy that
+// the user chose for the program stays.
+func shorten(tid int) {
+	a, err := unix.SchedGetAttr(tid, 0)
+	if err != nil || a.Policy != unix.SCHED_NORMAL {
+		return
+	}
+	_ = unix.SchedSetAttr(tid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Flags: a.Flags, Nice: a.Nice, Runtime: slice}, 0)
 }

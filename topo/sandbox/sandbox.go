@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,23 +27,45 @@ const (
 	markRootless = "rootless"
 )
 
-// lifelineFD is where the second run finds the pipe that closes when the first
-// one dies. Extra files follow.
+// lifelineFD is where the second run finds its end of the lifeline, a pair of
+// sockets: it says there that it is at home, and the kernel says there that the
+// first run is gone. Extra files follow.
 const lifelineFD = 3
 
 // ExitUnavailable is the exit code of a program whose sandbox this host does not
 // allow.
 const ExitUnavailable = 3
 
+// The main goroutine stays on the main thread, as the parent-death signal comes
+// when the thread that started the second run ends (PR_SET_PDEATHSIG(2const)).
+func init() { runtime.LockOSThread() }
+
 // inside and rootless are set by Enter in the second run.
 var inside, rootless bool
+
+// mark is the marker's value if this is the second run, and else empty. A marker
+// alone, which anybody can set, is not believed: the second run is pid 1, and
+// has a lifeline to a process that its pid namespace does not show.
+var mark = sync.OnceValue(func() string {
+	m := os.Getenv(marker)
+	os.Unsetenv(marker)
+	if m == "" || os.Getpid() != 1 {
+		return ""
+	}
+	peer, err := unix.GetsockoptUcred(lifelineFD, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	domain, errDomain := unix.GetsockoptInt(lifelineFD, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil || errDomain != nil || domain != unix.AF_UNIX || peer.Pid != 0 {
+		return ""
+	}
+	return m
+})
 
 // Inside tells whether the program runs in a sandbox that Enter made.
 func Inside() bool { return inside }
 
 // First tells whether the program runs outside of a sandbox, and Enter would
 // start it again.
-func First() bool { return !inside && os.Getenv(marker) == "" }
+func First() bool { return mark() == "" }
 
 // Rootless tells, inside, whether the sandbox has a user namespace, in which the
 // user seems to be root and is not.
@@ -67,9 +91,8 @@ func File(i int) *os.File {
 // an error only in the first run, an *Unavailable if this host does not allow a
 // sandbox. Call it at the beginning of main or TestMain, on the main goroutine.
 func Enter(o Options) error {
-	if how := os.Getenv(marker); how != "" {
-		os.Unsetenv(marker)
-		rootless = how == markRootless
+	if m := mark(); m != "" {
+		rootless = m == markRootless
 		if err := settle(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(ExitUnavailable)
@@ -87,11 +110,11 @@ func Enter(o Options) error {
 
 // runAgain starts the second run and returns its exit code.
 func runAgain(o Options) (int, error) {
-	r, w, err := os.Pipe()
+	own, its, err := lifeline()
 	if err != nil {
-		return 0, fmt.Errorf("make lifeline: %w", err)
+		return 0, err
 	}
-	defer w.Close()
+	defer own.Close()
 	exe, err := os.Executable()
 	if err != nil {
 		return 0, fmt.Errorf("find own executable: %w", err)
@@ -99,24 +122,39 @@ func runAgain(o Options) (int, error) {
 	cmd := exec.Command(exe)
 	cmd.Args = os.Args
 	root := isRoot()
-	mark := markRoot
+	m := markRoot
 	if !root {
-		mark = markRootless
+		m = markRootless
 	}
-	cmd.Env = append(append(os.Environ(), o.Env...), marker+"="+mark)
+	cmd.Env = append(append(os.Environ(), o.Env...), marker+"="+m)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.ExtraFiles = append([]*os.File{r}, o.Files...)
+	cmd.ExtraFiles = append([]*os.File{its}, o.Files...)
 	cmd.SysProcAttr = namespaces(root)
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
-	defer signal.Stop(signals)
-	if err := cmd.Start(); err != nil {
-		r.Close()
+	ready := make(chan struct{})
+	signals := newRelay(ready)
+	err = cmd.Start()
+	its.Close()
+	if err != nil {
+		signal.Stop(signals.signals)
 		return 0, unavailable(err)
 	}
-	r.Close()
-	go pass(signals, cmd.Process)
-	return exitCode(cmd.Wait())
+	go func() {
+		own.Read(make([]byte, 1)) // a byte, or the end
+		close(ready)
+	}()
+	go signals.pass(cmd.Process)
+	code, err := exitCode(cmd.Wait())
+	return signals.cause(code), err
+}
+
+// lifeline is a pair of connected sockets: the first run's own, and the second
+// run's.
+func lifeline() (own, its *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make lifeline: %w", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "lifeline"), os.NewFile(uintptr(fds[1]), "lifeline"), nil
 }
 
 // namespaces says which namespaces the second run gets. Pdeathsig and the
@@ -133,20 +171,6 @@ func namespaces(root bool) *syscall.SysProcAttr {
 		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
 	}
 	return a
-}
-
-// pass hands signals on. The terminal sends its own to both runs; the second
-// run takes the first signal of a kind as a request to end, so a third one in a
-// row means that it does not answer.
-func pass(signals <-chan os.Signal, p *os.Process) {
-	n := 0
-	for s := range signals {
-		if n++; n >= 3 {
-			p.Kill()
-			continue
-		}
-		p.Signal(s)
-	}
 }
 
 // exitCode is the code to end with after the second run ended with err: its own,

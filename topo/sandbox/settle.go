@@ -10,12 +10,16 @@ import (
 // settle makes the second run at home: it ends with the first one, its mounts
 // are its own, and /proc shows its pid namespace.
 func settle() error {
+	unix.CloseOnExec(lifelineFD)
+	lifeline := os.NewFile(lifelineFD, "lifeline")
+	// Go's runtime has its signal handlers by now, so none gets lost any more.
+	if _, err := lifeline.Write([]byte{0}); err != nil {
+		return fmt.Errorf("tell the first run: %w", err)
+	}
 	go func() {
-		lifeline := os.NewFile(lifelineFD, "lifeline")
 		lifeline.Read(make([]byte, 1)) // returns when the first run is gone
 		os.Exit(128 + int(unix.SIGKILL))
 	}()
-	unix.CloseOnExec(lifelineFD)
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return &Unavailable{Missing: "mount namespaces", Err: fmt.Errorf("make mounts private: %w", err), Remedy: remedyUserNS()}
 	}
