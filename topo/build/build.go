@@ -53,6 +53,8 @@ type Node struct {
 	rtnl *rtnl.Handle
 	// nft is nil until the node has had a firewall or NAT.
 	nft *nft.Handle
+	// rules are what was applied last, in nft's syntax.
+	rules string
 }
 
 // Up builds a topology. The caller closes the network; if Up fails, nothing is

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,13 +64,13 @@ func (n *Network) SetLink(link int, s LinkState) error {
 	if hasIPv6 == hadIPv6 {
 		return nil
 	}
-	return n.routeAnew()
+	return n.follow()
 }
 
-// routeAnew gives every node the routes of the plan.
-func (n *Network) routeAnew() error {
+// follow makes every node follow a plan whose routes changed everywhere.
+func (n *Network) follow() error {
 	for i := range n.Nodes {
-		if err := n.applyRoutes(i); err != nil {
+		if err := errors.Join(n.applyRoutes(i), n.renewRules(i)); err != nil {
 			return fmt.Errorf("node %s: %w", n.Plan.Nodes[i].Name, err)
 		}
 	}

@@ -117,7 +117,22 @@ func (n *Network) applyRules(i int) error {
 	if err != nil {
 		return err
 	}
+	node.rules = rules.String()
 	return node.nft.Apply(rules)
+}
+
+// renewRules applies a node's rules where names in them have come to mean
+// something else. Others keep their counters.
+func (n *Network) renewRules(i int) error {
+	node := n.Nodes[i]
+	if node.nft == nil {
+		return nil
+	}
+	rules, err := nft.Compile(&n.Plan.Topology.Nodes[i], n.ruleNames(i))
+	if err != nil || rules.String() == node.rules {
+		return err
+	}
+	return n.applyRules(i)
 }
 
 // ruleNames is what the names in a node's rules stand for.
@@ -137,7 +152,7 @@ func (n *Network) ruleNames(i int) nft.Names {
 	}
 	if nat := n.Plan.Topology.Nodes[i].NAT; nat != nil {
 		for _, r := range plan.Routes {
-			if r.Kind == topo.Unicast && r.Via.IsValid() && plan.Interfaces[r.Interface].Peer != nat.Outside {
+			if r.Kind == topo.Unicast && plan.Interfaces[r.Interface].Peer != nat.Outside {
 				names.Inside = append(names.Inside, r.To)
 			}
 		}
