@@ -135,6 +135,24 @@ func (p *Plan) forwarded(node int, port uint16, from string) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// Fronts are the nodes whose NAT forwards a port to a node, straight or through
+// another NAT.
+func (p *Plan) Fronts(node int) (all []int) {
+	for todo := []int{node}; len(todo) > 0; todo = todo[1:] {
+		to := p.Nodes[todo[0]].Name
+		for i := range p.Topology.Nodes {
+			nat := p.Topology.Nodes[i].NAT
+			if nat == nil || i == node || slices.Contains(all, i) {
+				continue
+			}
+			if slices.ContainsFunc(nat.Forward, func(f PortForward) bool { return f.Node == to }) {
+				all, todo = append(all, i), append(todo, i)
+			}
+		}
+	}
+	return all
+}
+
 // owns tells whether a node takes packets to an address.
 func (p *Plan) owns(node int, a netip.Addr) bool {
 	return slices.ContainsFunc(p.Nodes[node].Interfaces, func(f Interface) bool {

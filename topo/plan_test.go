@@ -126,6 +126,18 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+// The outer NAT forwards to the inner one, which forwards to the phone.
+func TestFronts(t *testing.T) {
+	topology := natTopology()
+	topology.Nodes[2].NAT = &NAT{Outside: "server", Forward: []PortForward{{Port: 80, Node: "cgnat", ToPort: 8080}}}
+	p := mustPlan(t, topology)
+	for node, want := range [][]int{{1, 2}, {2}, nil, nil} {
+		if got := p.Fronts(node); !slices.Equal(got, want) {
+			t.Errorf("%s has the fronts %v, want %v", p.Nodes[node].Name, got, want)
+		}
+	}
+}
+
 func TestWrittenRoutesWin(t *testing.T) {
 	topology := natTopology()
 	topology.Nodes[2].Routes = []Route{{To: netip.MustParsePrefix("198.18.0.8/30"), Kind: Blackhole}, {To: netip.MustParsePrefix("0.0.0.0/0"), Kind: Unicast, Via: "cgnat"}}

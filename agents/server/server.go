@@ -22,8 +22,11 @@ const (
 
 // Node is where servers run: its namespace, and what a certificate is for.
 type Node struct {
-	NS        *netns.NS
-	Name      string
+	NS   *netns.NS
+	Name string
+	// Aliases are other names that clients reach it by.
+	Aliases []string
+	// Addresses are those that clients reach it by.
 	Addresses []netip.Addr
 	Authority *agenttls.Authority
 }
@@ -77,7 +80,7 @@ func handler(n Node, l topo.Listener) (tcp.Handler, error) {
 }
 
 func tlsConfig(n Node, l topo.Listener) (*tls.Config, error) {
-	cert, err := n.Authority.Issue(n.Name, n.Addresses)
+	cert, err := n.Authority.Issue(append([]string{n.Name}, n.Aliases...), n.Addresses)
 	if err != nil {
 		return nil, err
 	}

@@ -48,8 +48,10 @@ func NewAuthority() (*Authority, error) {
 	return a, nil
 }
 
-// Issue makes a server's certificate for a name and its addresses.
-func (a *Authority) Issue(name string, addresses []netip.Addr) (*tls.Certificate, error) {
+// Issue makes a server's certificate for its names, of which there is at least
+// one, and its addresses. The first name is the certificate's subject.
+func (a *Authority) Issue(names []string, addresses []netip.Addr) (*tls.Certificate, error) {
+	name := names[0]
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make key of %s: %w", name, err)
@@ -57,7 +59,7 @@ func (a *Authority) Issue(name string, addresses []netip.Addr) (*tls.Certificate
 	template := certificate(name)
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	template.DNSNames = []string{name}
+	template.DNSNames = names
 	for _, ip := range addresses {
 		template.IPAddresses = append(template.IPAddresses, net.IP(ip.AsSlice()))
 	}

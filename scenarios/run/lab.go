@@ -180,12 +180,22 @@ func (l *Lab) listen(node int, listeners []topo.Listener) error {
 	return errors.Join(errs...)
 }
 
+// serverNode is where a node's servers run. They are also reached by the names
+// and outside addresses of the NATs that forward to it.
 func (l *Lab) serverNode(node int) server.Node {
-	n := server.Node{NS: l.net.Nodes[node].NS, Name: l.net.Plan.Nodes[node].Name, Authority: l.authority}
-	for _, f := range l.net.Plan.Nodes[node].Interfaces {
+	p := l.net.Plan
+	n := server.Node{NS: l.net.Nodes[node].NS, Name: p.Nodes[node].Name, Authority: l.authority}
+	add := func(f *topo.Interface) {
 		for _, a := range f.Addresses {
 			n.Addresses = append(n.Addresses, a.Addr())
 		}
+	}
+	for i := range p.Nodes[node].Interfaces {
+		add(&p.Nodes[node].Interfaces[i])
+	}
+	for _, front := range p.Fronts(node) {
+		n.Aliases = append(n.Aliases, p.Nodes[front].Name)
+		add(p.Nodes[front].Toward(p.Topology.Nodes[front].NAT.Outside))
 	}
 	return n
 }
