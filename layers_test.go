@@ -25,7 +25,7 @@ var mayImport = []struct {
 	{"topo/build", []string{"netem", "netem/wire", "observe", "topo/netns", "topo/nft", "topo/rtnl"}},
 	{"topo/netns", nil},
 	{"topo/sandbox", nil},
-	{"topo/rtnl", []string{"topo/netns"}},
+	{"topo/rtnl", []string{"topo/netns", "topo/sandbox"}},
 	{"topo/nft", []string{"topo/netns", "observe"}},
 	{"topo", []string{"netem"}},
 	{"agents", []string{"topo", "topo/netns", "agents/tcp", "agents/tls", "agents/http"}},

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"testbed/topo"
+	"testbed/topo/sandbox"
 )
 
 // ForeignSysctl is a name that is no kernel parameter of a network namespace
@@ -32,8 +33,9 @@ func (u *UnknownSysctl) Error() string {
 // SetSysctls writes kernel parameters of the namespace, reads each back and
 // compares. The congestion control may be one that the host restricts; then it
 // is left to the routes (see ReplaceRoutes). It returns an *UnknownSysctl for a
-// parameter that is neither there nor optional, and a *ForeignSysctl, before
-// anything is written, for one that is not the namespace's.
+// parameter that is neither there nor optional, a *ForeignSysctl, before anything
+// is written, for one that is not the namespace's, and a *sandbox.Unavailable where
+// the host lets none be written.
 func (h *Handle) SetSysctls(list []topo.Sysctl) error {
 	for _, s := range list {
 		if !topo.IsNodeSysctl(s.Name) {
@@ -67,7 +69,7 @@ func setSysctl(s topo.Sysctl) error {
 		if s.Name == topo.CongestionSysctl && errors.Is(err, unix.EPERM) {
 			return nil
 		}
-		return fmt.Errorf("set sysctl %s to %q: %w", s.Name, s.Value, err)
+		return refused(s, path, err)
 	}
 	now, err := os.ReadFile(path)
 	if err != nil {
@@ -78,6 +80,28 @@ func setSysctl(s topo.Sysctl) error {
 	}
 	return nil
 }
+
+// refused explains why a parameter could not be written. A host that lets nobody
+// write what a namespace's own root may write is *sandbox.Unavailable.
+func refused(s topo.Sysctl, path string, err error) error {
+	named := fmt.Errorf("set sysctl %s to %q: %w", s.Name, s.Value, err)
+	st, statErr := os.Stat(path)
+	switch {
+	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EPERM):
+	case !errors.Is(err, unix.EACCES):
+		return named
+	case statErr == nil && st.Mode().Perm()&0o222 == 0:
+		return fmt.Errorf("set sysctl %s to %q: the kernel only lets it be read: %w", s.Name, s.Value, err)
+	}
+	return &sandbox.Unavailable{Missing: "writable /proc/sys/net", Err: named, Remedy: remedyReadOnly}
+}
+
+// remedyReadOnly names what keeps /proc/sys read-only: container runtimes, and
+// security modules.
+const remedyReadOnly = `Container runtimes make /proc/sys read-only. Leave that out: docker run --privileged, or
+--security-opt systempaths=unconfined --security-opt apparmor=unconfined; podman run --security-opt unmask=ALL;
+in Kubernetes, securityContext with procMount: Unmasked. Outside of a container, a security module (AppArmor, SELinux)
+forbids it: its log names the rule. ` + "`testbed doctor` shows everything that is needed."
 
 // Sysctl reads a kernel parameter of the namespace, with the errors of
 // SetSysctls.

@@ -6,8 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"testbed/topo"
 	"testbed/topo/rtnl"
+	"testbed/topo/sandbox"
 )
 
 // Each value is the one that is there, so that a write would succeed and change
@@ -41,5 +44,36 @@ func TestAForeignSysctlKeepsTheOthersUnwritten(t *testing.T) {
 	}
 	if v, err := h.Sysctl("net.ipv4.tcp_syn_retries"); v == "2" || err != nil {
 		t.Errorf("tcp_syn_retries is %q (%v), though its list was refused", v, err)
+	}
+}
+
+// Container runtimes mount /proc/sys read-only.
+func TestAReadOnlyProcSysIsTheHostsLack(t *testing.T) {
+	const proc = "/proc/sys"
+	_, h := open(t)
+	syn := topo.Sysctl{Name: "net.ipv4.tcp_syn_retries", Value: "2"}
+	check(t, unix.Mount(proc, proc, "", unix.MS_BIND|unix.MS_REC, ""))
+	defer unix.Unmount(proc, unix.MNT_DETACH)
+	check(t, unix.Mount("", proc, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""))
+	err := h.SetSysctls([]topo.Sysctl{syn})
+	var missing *sandbox.Unavailable
+	if !errors.As(err, &missing) || !errors.Is(err, unix.EROFS) {
+		t.Fatalf("%v, want an Unavailable because of EROFS", err)
+	}
+	for _, part := range []string{missing.Missing, syn.Name, "--privileged"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not name %s", err, part)
+		}
+	}
+	check(t, unix.Unmount(proc, unix.MNT_DETACH), h.SetSysctls([]topo.Sysctl{syn}))
+}
+
+// No host lets it be written, so that no remedy would help.
+func TestAReadOnlySysctlIsNotTheHostsLack(t *testing.T) {
+	_, h := open(t)
+	err := h.SetSysctls([]topo.Sysctl{{Name: "net.ipv4.tcp_available_congestion_control", Value: "vegas"}})
+	var missing *sandbox.Unavailable
+	if errors.As(err, &missing) || !errors.Is(err, unix.EACCES) {
+		t.Errorf("%v, want the kernel's EACCES, and no lack of the host", err)
 	}
 }
