@@ -39,7 +39,7 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 	conn.attempted(o, a)
 	o.Elapsed = a.Elapsed
 	conn.watch.settle(ctx, conn, o.Path)
-	err = conn.watch.observe(o, conn, conn.watch.began)
+	err = conn.watch.observe(o, conn)
 	switch {
 	case a.Conn == nil:
 	case c.As == "" || err != nil:
@@ -79,7 +79,7 @@ func (l *Lab) HTTP(ctx context.Context, h spec.HTTP) (*verdict.Observation, erro
 	o.TLSTime, o.FirstByteTime = res.TLSTime, res.FirstByteTime
 	o.Status, o.Detail = res.Status, res.Detail
 	conn.watch.settle(ctx, conn, o.Path)
-	return o, conn.watch.observe(o, conn, conn.watch.began)
+	return o, conn.watch.observe(o, conn)
 }
 
 // begin resolves a step's ends and begins to watch.
@@ -106,8 +106,11 @@ func (l *Lab) begin(o *verdict.Observation, from string, target spec.Target, fam
 	}
 	o.Path = l.path(walk, c)
 	o.Remote = c.remote
-	c.watch, err = l.watch()
+	if c.watch, err = l.watch(); err != nil {
+		return nil, err
+	}
 	o.Began = c.watch.began
+	c.overflows, err = c.watch.countOverflows(c)
 	return c, err
 }
 
@@ -168,7 +171,7 @@ func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observati
 	o.FirstByteTime = done.FirstByte
 	o.Answer = string(done.Answer[:min(len(done.Answer), 256)])
 	c.watch.settle(ctx, c, o.Path)
-	return o, c.watch.observe(o, c, o.Began)
+	return o, c.watch.observe(o, c)
 }
 
 // CloseConnection ends a kept connection with FIN or RST, and waits until what
@@ -193,7 +196,7 @@ func (l *Lab) CloseConnection(ctx context.Context, x spec.Close) (*verdict.Obser
 		return nil, fmt.Errorf("close %s: %w", x.Connection, err)
 	}
 	c.watch.settle(ctx, c, o.Path)
-	return o, c.watch.observe(o, c, o.Began)
+	return o, c.watch.observe(o, c)
 }
 
 // notOpen is what there is to say of a step on a connection that was never

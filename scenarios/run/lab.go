@@ -64,6 +64,10 @@ type connection struct {
 	// bytes are still to come of answers that were not waited for.
 	exchanged bool
 	owed      int
+	// told is when the connection was last observed, and overflows how often its
+	// server's accept queues had overflowed then.
+	told      time.Time
+	overflows uint64
 }
 
 // Open builds a topology and starts its servers. The caller closes the lab. The

@@ -296,3 +296,51 @@ func TestLabClosesOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestAFullAcceptQueueDropsTheSYN(t *testing.T) {
+	topology := straight(topo.Rule{Name: "unused", Hook: topo.Input, Match: topo.Match{Proto: "udp"}, Action: topo.Accept})
+	topology.Nodes[1].Listen = []topo.Listener{{Port: 9, Serve: topo.ServeNoAccept, Backlog: 1}}
+	lab := open(t, topology)
+	for i, want := range []agents.Outcome{agents.Connected, agents.Connected, agents.TimedOut} {
+		o, err := lab.Connect(t.Context(), spec.Connect{From: "client", Target: target("server", 9), Timeout: 200 * time.Millisecond, As: string(rune('a' + i))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Outcome != want {
+			t.Fatalf("attempt %d: %s, want %s", i+1, o.Outcome, want)
+		}
+		full := observe.Fate{Drop: observe.Drop{Node: "server", Cause: observe.ByFullQueue}}
+		if got := o.Journeys[0].Fate == full; got != (want == agents.TimedOut) {
+			t.Errorf("attempt %d: the SYN's fate is %+v", i+1, o.Journeys[0].Fate)
+		}
+	}
+}
+
+// What the server did between two steps is told in the next one.
+func TestPacketsBetweenStepsAreTold(t *testing.T) {
+	topology := straight(topo.Rule{Name: "unused", Hook: topo.Input, Match: topo.Match{Proto: "udp"}, Action: topo.Accept})
+	topology.Nodes[1].Listen = []topo.Listener{{Port: 7, Serve: topo.ServeReset}}
+	lab := open(t, topology)
+	resets := 0
+	first, err := lab.Connect(t.Context(), spec.Connect{From: "client", Target: target("server", 7), As: "app"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lab.Wait(t.Context(), 50*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	second, err := lab.Exchange(t.Context(), spec.Exchange{Connection: "app", Send: "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, js := range [][]observe.Journey{first.Journeys, second.Journeys} {
+		for i := range js {
+			if p := js[i].Packet().TCP; p != nil && p.Flags&topo.RST != 0 {
+				resets++
+			}
+		}
+	}
+	if second.Outcome != agents.Reset || resets != 1 {
+		t.Errorf("%s, and both steps together tell of %d resets; want reset, and one", second.Outcome, resets)
+	}
+}

@@ -115,9 +115,9 @@ func (w *watch) jitter(path verdict.Path) (d time.Duration) {
 	return d
 }
 
-// observe completes an observation with what was seen of its connection since a
-// moment, which is the step's beginning.
-func (w *watch) observe(o *verdict.Observation, c *connection, since time.Time) error {
+// observe completes an observation with what was seen of its connection. Packets
+// that ended before the last observation of the connection are earlier ones.
+func (w *watch) observe(o *verdict.Observation, c *connection) error {
 	rules, err := w.matched()
 	if err != nil {
 		return err
@@ -127,18 +127,26 @@ func (w *watch) observe(o *verdict.Observation, c *connection, since time.Time) 
 	if !c.local.IsValid() {
 		return nil
 	}
+	overflows, err := w.countOverflows(c)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
 	whole := w.flow(c, rules)
+	markOverflows(w.lab.net.Plan, whole, o.Target, overflows-c.overflows)
+	c.overflows = overflows
 	w.seenFrom(o, whole)
 	o.ClientStates, o.ServerStates, o.StateSource = w.states(o, c, whole)
 	w.acceptTime(o, whole)
 	w.connectTime(o, whole)
 	for _, j := range whole {
-		if j.SentAt().Before(since) {
+		if j.Last().Time.Before(c.told) {
 			o.Earlier = append(o.Earlier, j)
 		} else {
 			o.Journeys = append(o.Journeys, j)
 		}
 	}
+	c.told = now
 	return nil
 }
 
