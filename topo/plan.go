@@ -28,11 +28,12 @@ type PlanNode struct {
 	Role       Role
 	Interfaces []Interface
 	Routes     []PlanRoute
-	// Pins are the sysctls that the testbed sets before the interfaces exist.
-	// Sysctls are those of the node's NAT, then its own, set when its rules are
-	// there: conntrack has none before.
-	Pins    []Sysctl
-	Sysctls []Sysctl
+	// Pins are the sysctls that the testbed sets before the interfaces exist, and
+	// InterfacePins those that it sets on them. Sysctls are those of the node's
+	// NAT, then its own, set when its rules are there: conntrack has none before.
+	Pins          []Sysctl
+	InterfacePins []Sysctl
+	Sysctls       []Sysctl
 	// CongestionControl is the TCP congestion control of the node's sockets.
 	CongestionControl string
 }
@@ -143,8 +144,10 @@ func (p *Plan) planLink(i int, inside []nodeSet) error {
 		n := p.graph.index[name]
 		node := &p.Nodes[n]
 		p.ends[i][side] = [2]int{n, len(node.Interfaces)}
+		eth := fmt.Sprintf("eth%d", len(node.Interfaces))
+		node.InterfacePins = append(node.InterfacePins, interfacePins(eth)...)
 		node.Interfaces = append(node.Interfaces, Interface{
-			Name: fmt.Sprintf("eth%d", len(node.Interfaces)),
+			Name: eth,
 			Link: i, Side: netem.Side(side), Peer: l.Ends[1-side], MAC: linkMAC(i, side),
 			Addresses: []netip.Prefix{hostPrefix(v4, side+1), hostPrefix(v6, side+1)},
 		})

@@ -28,7 +28,9 @@ const DefaultCongestionControl = "cubic"
 const CongestionSysctl = "net.ipv4.tcp_congestion_control"
 
 // hostPins are set in every node: what timings depend on has the kernel's own
-// default, and what would add packets of its own is off.
+// default, and what would add packets of its own is off. Not all of it is so in a
+// fresh network namespace: that takes some values over from the host's (net/ipv4/
+// tcp_ipv4.c, tcp_sk_init; net/ipv4/devinet.c, devinet_init_net).
 var hostPins = []Sysctl{
 	{Name: "net.ipv4.tcp_syn_retries", Value: "6"},
 	{Name: "net.ipv4.tcp_synack_retries", Value: "5"},
@@ -37,6 +39,12 @@ var hostPins = []Sysctl{
 	{Name: "net.ipv4.tcp_retries2", Value: "15"},
 	{Name: "net.ipv4.tcp_timestamps", Value: "1"},
 	{Name: "net.ipv4.tcp_ecn", Value: "2"},
+	{Name: "net.ipv4.tcp_sack", Value: "1"},
+	{Name: "net.ipv4.tcp_window_scaling", Value: "1"},
+	// The defaults of tcp(7) on a machine with memory enough. The kernel's own
+	// follow from its memory and version, and with them the window scale.
+	{Name: "net.ipv4.tcp_rmem", Value: "4096 131072 6291456"},
+	{Name: "net.ipv4.tcp_wmem", Value: "4096 16384 4194304"},
 	// Programs that ask for MPTCP by default get TCP.
 	{Name: "net.mptcp.enabled", Value: "0", Optional: true},
 	// A route must not remember the last connection's RTT.
@@ -44,10 +52,6 @@ var hostPins = []Sysctl{
 	// Every rejected packet is answered, not six and then one a second.
 	{Name: "net.ipv4.icmp_ratelimit", Value: "0"},
 	{Name: "net.ipv6.icmp.ratelimit", Value: "0"},
-	{Name: "net.ipv4.conf.all.rp_filter", Value: "0"},
-	{Name: "net.ipv4.conf.default.rp_filter", Value: "0"},
-	{Name: "net.ipv4.conf.all.send_redirects", Value: "0"},
-	{Name: "net.ipv4.conf.default.send_redirects", Value: "0"},
 	// Addresses are usable at once, and only those of the plan exist.
 	{Name: "net.ipv6.conf.all.disable_ipv6", Value: "0"},
 	{Name: "net.ipv6.conf.default.disable_ipv6", Value: "0"},
@@ -59,9 +63,36 @@ var hostPins = []Sysctl{
 	{Name: "net.ipv6.conf.default.keep_addr_on_down", Value: "1"},
 }
 
+// offPins are off on every interface: which packets a node takes and answers, for
+// whose addresses, depends on its addresses, routes and rules alone.
+var offPins = []string{
+	"accept_local", "arp_accept", "arp_announce", "arp_filter", "arp_ignore", "arp_notify",
+	"ignore_routes_with_linkdown", "proxy_arp", "route_localnet", "rp_filter", "send_redirects",
+}
+
+// neighbourPins are set on every interface, and decide how long an address that
+// nobody has is asked for: three times, a second apart (RFC 4861, section 10). New
+// interfaces take the host's values over (net/core/neighbour.c, neigh_parms_alloc).
+var neighbourPins = []Sysctl{
+	{Name: "mcast_solicit", Value: "3"}, {Name: "app_solicit", Value: "0"}, {Name: "retrans_time_ms", Value: "1000"},
+}
+
+// interfacePins are the sysctls that the testbed sets on an interface. It may
+// have no IPv6 (see HasIPv6), and then has none of its sysctls.
+func interfacePins(name string) (s []Sysctl) {
+	for _, pin := range neighbourPins {
+		s = append(s, Sysctl{Name: "net.ipv4.neigh." + name + "." + pin.Name, Value: pin.Value},
+			Sysctl{Name: "net.ipv6.neigh." + name + "." + pin.Name, Value: pin.Value, Optional: true})
+	}
+	return s
+}
+
 // pins are the sysctls that the testbed sets on a node before its own.
 func pins(n *Node) []Sysctl {
 	s := slices.Clone(hostPins)
+	for _, name := range offPins {
+		s = append(s, Sysctl{Name: "net.ipv4.conf.all." + name, Value: "0"}, Sysctl{Name: "net.ipv4.conf.default." + name, Value: "0"})
+	}
 	forward := "0"
 	if n.Role == Router {
 		forward = "1"

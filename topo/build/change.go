@@ -116,13 +116,14 @@ func (n *Network) restore(link int) error {
 	return nil
 }
 
-// setInterfaceSysctls sets a node's parameters of one interface. Those of its
-// IPv6 begin anew with it.
+// setInterfaceSysctls sets a node's parameters of one interface: those of its IPv6
+// begin anew with it.
 func (n *Network) setInterfaceSysctls(i int, f *topo.Interface) error {
 	if !n.Plan.HasIPv6(f.Link) {
 		return nil
 	}
-	return n.Nodes[i].rtnl.SetSysctls(slices.DeleteFunc(slices.Clone(n.Plan.Nodes[i].Sysctls), func(s topo.Sysctl) bool {
+	plan := &n.Plan.Nodes[i]
+	return n.Nodes[i].rtnl.SetSysctls(slices.DeleteFunc(slices.Concat(plan.InterfacePins, plan.Sysctls), func(s topo.Sysctl) bool {
 		return !strings.Contains(s.Name, "."+f.Name+".")
 	}))
 }

@@ -79,7 +79,7 @@ func (n *Network) configure(i int) error {
 			}
 		}
 	}
-	if err := node.rtnl.SetSysctls(plan.Sysctls); err != nil {
+	if err := node.rtnl.SetSysctls(slices.Concat(plan.InterfacePins, plan.Sysctls)); err != nil {
 		return err
 	}
 	return n.applyRoutes(i)

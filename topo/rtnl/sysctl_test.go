@@ -77,3 +77,31 @@ func TestAReadOnlySysctlIsNotTheHostsLack(t *testing.T) {
 		t.Errorf("%v, want the kernel's EACCES, and no lack of the host", err)
 	}
 }
+
+// A fresh namespace takes these over from the host; other values stand in for the
+// host's here.
+func TestNodesDoNotTakeTheHostsSysctlsOver(t *testing.T) {
+	plan, err := topo.MakePlan(&topo.Topology{Nodes: []topo.Node{{Name: "client", Role: topo.Host}}})
+	check(t, err)
+	want := map[string]string{"net.ipv4.tcp_rmem": "4096\t131072\t6291456", "net.ipv4.tcp_wmem": "4096\t16384\t4194304", "net.ipv4.tcp_sack": "1", "net.ipv4.tcp_window_scaling": "1"}
+	host := []topo.Sysctl{
+		{Name: "net.ipv4.tcp_rmem", Value: "8192 87380 100000"}, {Name: "net.ipv4.tcp_wmem", Value: "8192 87380 100000"},
+		{Name: "net.ipv4.tcp_sack", Value: "0"}, {Name: "net.ipv4.tcp_window_scaling", Value: "0"},
+	}
+	for _, of := range []string{"all", "default"} {
+		for _, name := range []string{
+			"accept_local", "arp_accept", "arp_announce", "arp_filter", "arp_ignore", "arp_notify",
+			"ignore_routes_with_linkdown", "proxy_arp", "route_localnet", "rp_filter", "send_redirects",
+		} {
+			name = "net.ipv4.conf." + of + "." + name
+			want[name], host = "0", append(host, topo.Sysctl{Name: name, Value: "1"})
+		}
+	}
+	_, h := open(t)
+	check(t, h.SetSysctls(host), h.SetSysctls(plan.Nodes[0].Pins))
+	for name, value := range want {
+		if got, err := h.Sysctl(name); got != value || err != nil {
+			t.Errorf("%s is %q (%v), want %q", name, got, err, value)
+		}
+	}
+}
