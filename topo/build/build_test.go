@@ -107,6 +107,9 @@ func TestTheErrnoSaysWhatHappened(t *testing.T) {
 		{"blackhole at the router", "server", func(t *topo.Topology) {
 			t.Nodes[1].Routes = []topo.Route{{To: netip.MustParsePrefix("198.18.0.6/32"), Kind: topo.Blackhole}}
 		}, agents.TimedOut},
+		{"own blackhole route", "server", func(t *topo.Topology) {
+			t.Nodes[0].Routes = []topo.Route{{To: netip.MustParsePrefix("198.18.0.4/30"), Kind: topo.Blackhole}}
+		}, agents.Failed},
 		{"own prohibit route", "server", func(t *topo.Topology) {
 			t.Nodes[0].Routes = []topo.Route{{To: netip.MustParsePrefix("198.18.0.4/30"), Kind: topo.Prohibit}}
 		}, agents.Denied},
