@@ -56,8 +56,18 @@ func exit(err error) int {
 	if errors.As(err, &coded) && coded.err == nil {
 		return coded.code
 	}
-	fmt.Fprintf(os.Stderr, "testbed: %v\n", err)
+	fmt.Fprintf(os.Stderr, "%s%v\n", prefix(err), err)
 	return codeOf(err)
+}
+
+// prefix says who complains. Mistakes in files begin with their file, line and
+// column, as editors and CI systems expect.
+func prefix(err error) string {
+	var invalid *spec.Problems
+	if errors.As(err, &invalid) {
+		return ""
+	}
+	return "testbed: "
 }
 
 // codeOf is the exit code of an error.
