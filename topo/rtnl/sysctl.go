@@ -98,10 +98,10 @@ func refused(s topo.Sysctl, path string, err error) error {
 
 // remedyReadOnly names what keeps /proc/sys read-only: container runtimes, and
 // security modules.
-const remedyReadOnly = `Container runtimes make /proc/sys read-only. Leave that out: docker run --privileged, or
---security-opt systempaths=unconfined --security-opt apparmor=unconfined; podman run --security-opt unmask=ALL;
-in Kubernetes, securityContext with procMount: Unmasked. Outside of a container, a security module (AppArmor, SELinux)
-forbids it: its log names the rule. ` + "`testbed doctor` shows everything that is needed."
+const remedyReadOnly = "In a container, /proc/sys must be writable: docker run --privileged (or --security-opt systempaths=unconfined " +
+	"--security-opt apparmor=unconfined), podman run --security-opt unmask=ALL, in Kubernetes procMount: Unmasked.\n" +
+	"Outside of one, a security module (AppArmor, SELinux) forbids it, and its log names the rule.\n" +
+	"`testbed doctor` shows everything that is needed."
 
 // Sysctl reads a kernel parameter of the namespace, with the errors of
 // SetSysctls.
