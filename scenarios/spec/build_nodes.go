@@ -63,9 +63,9 @@ func (b *builder) sysctls(raw *entries[setting]) (all []topo.Sysctl) {
 	for _, e := range raw.list {
 		name, optional := strings.CutSuffix(e.key, "?")
 		switch {
-		case !strings.HasPrefix(name, "net.") || !isSysctl(name):
+		case len(name) > maxSysctl || !topo.IsNodeSysctl(name):
 			c := bad("%s is no sysctl of a node", quote(e.key)).want("net.… names with dots, such as net.ipv4.tcp_syn_retries: a node has no others of its own")
-			if fixed := strings.ReplaceAll(name, "/", "."); fixed != name && strings.HasPrefix(fixed, "net.") && isSysctl(fixed) {
+			if fixed := strings.ReplaceAll(name, "/", "."); fixed != name && topo.IsNodeSysctl(fixed) {
 				c.near(fixed)
 			}
 			b.add(e.at, c)
@@ -80,18 +80,8 @@ func (b *builder) sysctls(raw *entries[setting]) (all []topo.Sysctl) {
 	return all
 }
 
-func isSysctl(name string) bool {
-	if len(name) > 200 {
-		return false
-	}
-	for part := range strings.SplitSeq(name, ".") {
-		odd := func(r rune) bool { return !isAlphanumeric(r) && r != '_' && r != '-' }
-		if part == "" || strings.IndexFunc(part, odd) >= 0 {
-			return false
-		}
-	}
-	return true
-}
+// maxSysctl bounds the name of a kernel parameter, in bytes.
+const maxSysctl = 200
 
 func (b *builder) nat(n *topo.Node, raw *rawNAT) *topo.NAT {
 	if raw == nil {
