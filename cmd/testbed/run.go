@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -143,7 +144,7 @@ func writable(flag, path string) error {
 
 // perform runs the scenarios and reports them, inside the sandbox.
 func (f *runFlags) perform(list []*spec.Scenario) error {
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	ctx, stop := signal.NotifyContext(context.Background(), sandbox.Signals()...)
 	defer stop()
 	text := io.Writer(os.Stdout)
 	if f.json == "-" || f.junit == "-" {
@@ -166,11 +167,15 @@ func (f *runFlags) perform(list []*spec.Scenario) error {
 	if err := f.write(results); err != nil {
 		return err
 	}
-	if ctx.Err() != nil && !f.keep {
+	if ctx.Err() != nil && (!f.keep || slices.ContainsFunc(results, interrupted)) {
 		return &codeError{code: exitInterrupted, err: errors.New("interrupted")}
 	}
 	return verdictOf(results)
 }
+
+// interrupted tells whether a scenario ended early because the context did. A
+// kept network ends with its context, and that is no interruption.
+func interrupted(r *verdict.Result) bool { return errors.Is(r.Err, context.Canceled) }
 
 // verdictOf is the error, already told in the report, that the results stand
 // for: the gravest one.

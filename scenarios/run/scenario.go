@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -48,7 +49,7 @@ func Scenario(ctx context.Context, s *spec.Scenario, o Options) *verdict.Result 
 func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result) (err error) {
 	lab, err := o.turn.open(ctx, &s.Topology)
 	if err != nil {
-		return fmt.Errorf("build network: %w", err)
+		return fmt.Errorf("build network: %w", interruption(ctx, err))
 	}
 	defer func() {
 		if e := lab.Close(); e != nil && err == nil {
@@ -63,7 +64,7 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 		}
 		obs, err := lab.Do(ctx, step)
 		if err != nil {
-			return fmt.Errorf("step %d, %s: %w", i+1, Title(step), err)
+			return fmt.Errorf("step %d, %s: %w", i+1, Title(step), interruption(ctx, err))
 		}
 		obs.Step = i + 1
 		r.Steps = append(r.Steps, verdict.StepResult{Step: step, Observation: obs, Verdict: verdict.Judge(step, obs)})
@@ -75,8 +76,25 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 	return nil
 }
 
+// errInterrupted is context.Canceled in the words of a report.
+var errInterrupted error = interrupt{}
+
+type interrupt struct{}
+
+func (interrupt) Error() string { return "interrupted" }
+func (interrupt) Unwrap() error { return context.Canceled }
+
+// interruption is errInterrupted for an error that comes of the context having
+// been cancelled, and else the error.
+func interruption(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return errInterrupted
+	}
+	return err
+}
+
 // All runs scenarios, several at once, and returns their results in the order
-// given.
+// given. After the context has ended no further network is built.
 func All(ctx context.Context, list []*spec.Scenario, o Options) []*verdict.Result {
 	results := make([]*verdict.Result, len(list))
 	jobs := o.Jobs
@@ -87,7 +105,12 @@ func All(ctx context.Context, list []*spec.Scenario, o Options) []*verdict.Resul
 	o.turn = newTurn(min(jobs, len(list)))
 	var wg sync.WaitGroup
 	for i, s := range list {
-		slots <- struct{}{}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			results[i] = Scenario(ctx, s, o) // it only says so
+			continue
+		}
 		wg.Go(func() {
 			defer func() { <-slots }()
 			results[i] = Scenario(ctx, s, o)

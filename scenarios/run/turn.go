@@ -29,12 +29,12 @@ func newTurn(first int) *turn {
 // have been opened, or have failed to.
 func (t *turn) open(ctx context.Context, network *topo.Topology) (*Lab, error) {
 	if t == nil {
-		lab, err := Open(ctx, network)
+		lab, err := openUnlessDone(ctx, network)
 		awaitCalm(ctx)
 		return lab, err
 	}
 	t.building.Lock()
-	lab, err := Open(ctx, network)
+	lab, err := openUnlessDone(ctx, network)
 	t.building.Unlock()
 	t.opened(ctx)
 	select {
@@ -42,6 +42,14 @@ func (t *turn) open(ctx context.Context, network *topo.Topology) (*Lab, error) {
 	case <-ctx.Done():
 	}
 	return lab, err
+}
+
+// openUnlessDone builds nothing once the context has ended.
+func openUnlessDone(ctx context.Context, network *topo.Topology) (*Lab, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return Open(ctx, network)
 }
 
 // opened counts one. After the last of the first ones, the machine gets time to
