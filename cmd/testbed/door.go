@@ -114,19 +114,25 @@ func admit(c *net.UnixConn, lab *run.Lab) (*reply, error) {
 // checkPeer lets only the user in who holds the network: inside a user namespace
 // it is user 0, as everybody else is the overflow user.
 func checkPeer(c *net.UnixConn) error {
+	uid, err := peerUser(c)
+	if err == nil && uid != os.Getuid() {
+		err = fmt.Errorf("this network belongs to another user")
+	}
+	return err
+}
+
+// peerUser is who connected, or who listens (SO_PEERCRED in unix(7)).
+func peerUser(c *net.UnixConn) (uid int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var peer *unix.Ucred
 	ctlErr := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
 	if err := errors.Join(ctlErr, err); err != nil {
-		return fmt.Errorf("ask who it is: %w", err)
+		return 0, fmt.Errorf("ask who it is: %w", err)
 	}
-	if int(peer.Uid) != os.Getuid() {
-		return fmt.Errorf("this network belongs to another user")
-	}
-	return nil
+	return int(peer.Uid), nil
 }
 
 // maxRequest bounds a request, in bytes.
@@ -160,14 +166,30 @@ func receive(c *net.UnixConn) (*request, []*os.File, error) {
 	return &req, files, nil
 }
 
-// waitOrLeave waits for the program; a visitor that hangs up ends it.
-func waitOrLeave(c *net.UnixConn, cmd *exec.Cmd) int {
+// waitOrLeave waits for the program; a visitor that hangs up meanwhile ends it
+// with its whole group. What it left in the background when it ended goes on.
+func waitOrLeave(c net.Conn, cmd *exec.Cmd) int {
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	left := make(chan struct{})
 	go func() {
-		// Nothing more comes from a visitor, so this returns when it hangs up.
+		// Nothing more comes from a visitor, so this returns when it hangs up, or
+		// when the connection is closed after the program's end.
 		c.Read(make([]byte, 1))
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		close(left)
 	}()
-	return agentexec.ExitCode(cmd.Wait())
+	select {
+	case err := <-ended:
+		return agentexec.ExitCode(err)
+	case <-left:
+	}
+	select {
+	case err := <-ended: // its group may be somebody else's by now
+		return agentexec.ExitCode(err)
+	default:
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
+	return agentexec.ExitCode(<-ended)
 }
 
 func nodeNames(lab *run.Lab) (names []string) {

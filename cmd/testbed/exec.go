@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -50,7 +51,7 @@ func enter(runName, node string, args []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: "@" + door, Net: "unix"})
+	c, err := knock(door)
 	if err != nil {
 		return fmt.Errorf("enter the network: %w", err)
 	}
@@ -79,6 +80,38 @@ func enter(runName, node string, args []string) error {
 		return &codeError{code: r.Exit}
 	}
 	return nil
+}
+
+// errForeignDoor means that somebody else listens under the name of a door.
+var errForeignDoor = errors.New("it belongs to another user, who could read all that is sent")
+
+// knock connects to a door. An abstract name is anybody's to take, so it makes
+// sure that this user, or root, opened it.
+func knock(door string) (*net.UnixConn, error) { return knockAs(door, os.Geteuid()) }
+
+func knockAs(door string, user int) (*net.UnixConn, error) {
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: "@" + door, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	uid, err := peerUser(c)
+	if err == nil && uid != user && uid != 0 {
+		err = errForeignDoor
+	}
+	if err != nil {
+		c.Close()
+		return nil, fmt.Errorf("door %s: %w", door, err)
+	}
+	return c, nil
+}
+
+// foreign tells whether a door is somebody else's.
+func foreign(door string) bool {
+	c, err := knock(door)
+	if err == nil {
+		c.Close()
+	}
+	return errors.Is(err, errForeignDoor)
 }
 
 // ask sends a request with its files and waits for the program's end.
@@ -147,7 +180,7 @@ func findDoor(runName string) (string, error) {
 	for _, line := range strings.Split(string(b), "\n") {
 		fields := strings.Fields(line)
 		name, ours := strings.CutPrefix(fieldOr(fields, 7), "@"+doorPrefix())
-		if !ours || fieldOr(fields, 3) != listening {
+		if !ours || fieldOr(fields, 3) != listening || foreign(doorPrefix()+name) {
 			continue
 		}
 		doors = append(doors, name)
