@@ -28,6 +28,7 @@ var mayImport = []struct {
 	{"topo/rtnl", []string{"topo/netns", "topo/sandbox"}},
 	{"topo/nft", []string{"topo/netns", "observe"}},
 	{"topo", []string{"netem"}},
+	{"agents/exec", []string{"topo", "topo/netns", "topo/sandbox"}},
 	{"agents", []string{"topo", "topo/netns", "agents/tcp", "agents/tls", "agents/http"}},
 	{"observe/capture", []string{"netem", "topo", "topo/netns", "observe/record"}},
 	{"observe/kernel", []string{"topo/netns", "topo/sandbox", "observe/record"}},

@@ -5,7 +5,6 @@ package exec
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"syscall"
@@ -40,7 +39,8 @@ type Command struct {
 }
 
 // Start starts a program. The caller waits for it; what it leaves running ends
-// with the sandbox.
+// with the sandbox. A *FurnishError is the testbed's own; any other error says
+// that there is no such program to start.
 func Start(n Node, c Command) (*exec.Cmd, error) {
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
 	cmd.Env, cmd.Dir = append(os.Environ(), c.Env...), c.Dir
@@ -55,13 +55,7 @@ func Start(n Node, c Command) (*exec.Cmd, error) {
 		cmd.Stderr = c.Stderr
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: c.Terminal}
-	err := n.NS.DoUnshared(func() error {
-		if err := furnish(n); err != nil {
-			return fmt.Errorf("furnish node %s: %w", n.Name, err)
-		}
-		return cmd.Start()
-	})
-	if err != nil {
+	if err := inFurnished(n, cmd.Start); err != nil {
 		return nil, err
 	}
 	return cmd, nil

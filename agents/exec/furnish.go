@@ -1,21 +1,74 @@
 package exec
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"testbed/topo/sandbox"
 )
+
+const etc = "/etc"
 
 // scratch are directories that most systems have; the first one is hidden by a
 // tmpfs for a moment, in the program's own mount namespace alone.
 var scratch = []string{"/mnt", "/media", "/srv", "/opt", "/tmp"}
 
+// Remedy is what to do where programs can't be furnished.
+const Remedy = "Run testbed as root, or, in a container, allow it to mount (docker run --privileged, or --security-opt seccomp=unconfined --security-opt apparmor=unconfined)."
+
+// FurnishError says that a program's surroundings could not be made: its own
+// mounts, its host name, its files. The program was not started.
+type FurnishError struct {
+	Node string
+	Err  error
+}
+
+// Error names the node and what could not be made.
+func (f *FurnishError) Error() string { return fmt.Sprintf("furnish node %s: %v", f.Node, f.Err) }
+
+// Unwrap is what the kernel said.
+func (f *FurnishError) Unwrap() error { return f.Err }
+
+// Furnish makes a program's surroundings and drops them again. The error is a
+// *FurnishError if programs can't run in the node, and a *sandbox.Unavailable as
+// well if that is this host's doing.
+func Furnish(n Node) error { return inFurnished(n, func() error { return nil }) }
+
+// inFurnished runs f on a thread that is in the furnished node.
+func inFurnished(n Node, f func() error) error {
+	began := false
+	err := n.NS.DoUnshared(func() error {
+		if err := furnish(n); err != nil {
+			return err
+		}
+		began = true
+		return f()
+	})
+	if err != nil && !began {
+		return unfurnished(n, err)
+	}
+	return err
+}
+
+// unfurnished is a *FurnishError, inside a *sandbox.Unavailable where the host
+// forbids what furnishing needs.
+func unfurnished(n Node, err error) error {
+	f := &FurnishError{Node: n.Name, Err: err}
+	for _, forbids := range []error{unix.EPERM, unix.EACCES, unix.EROFS, unix.ENOSYS, unix.ENODEV} {
+		if errors.Is(err, forbids) {
+			return &sandbox.Unavailable{Missing: "mounts and host names of a program's own", Err: f, Remedy: Remedy}
+		}
+	}
+	return f
+}
+
 // furnish gives the calling thread's mount and UTS namespaces the node's host
-// name and name service files. A file that the host lacks can't be replaced and
-// is left out.
+// name and name service files.
 func furnish(n Node) error {
 	if err := unix.Sethostname([]byte(n.Name)); err != nil {
 		return fmt.Errorf("set host name: %w", err)
@@ -26,19 +79,32 @@ func furnish(n Node) error {
 	}
 	// The binds stay when the tmpfs that they come from is detached.
 	defer unix.Unmount(dir, unix.MNT_DETACH)
-	for name, content := range map[string]string{
+	if err := replaceFiles(dir, map[string]string{
 		"hosts":         hosts(n),
 		"resolv.conf":   "",
 		"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
 		"hostname":      n.Name + "\n",
-	} {
-		if err := replaceFile(dir, "/etc/"+name, content); err != nil {
-			return err
-		}
+	}); err != nil {
+		return err
 	}
 	// /sys/class/net shows the namespace of who mounted it. Where a fresh sysfs
 	// is forbidden the old one stays.
 	_ = unix.Mount("sysfs", "/sys", "sysfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	return nil
+}
+
+// replaceFiles gives /etc other files. Those that are there are bound over. Where
+// there is no hosts file to bind over, /etc is replaced as a whole; of the others
+// a missing one is left out, as the names of the node do not depend on it.
+func replaceFiles(scratch string, files map[string]string) error {
+	if _, err := os.Stat(etc + "/hosts"); err != nil {
+		return replaceFolder(scratch, files)
+	}
+	for name, content := range files {
+		if err := replaceFile(scratch, etc+"/"+name, content); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

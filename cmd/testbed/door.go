@@ -105,7 +105,11 @@ func admit(c *net.UnixConn, lab *run.Lab) (*reply, error) {
 		Args: req.Args, Env: req.Env, Dir: req.Dir, Terminal: req.Terminal,
 		Stdin: files[0], Stdout: files[1], Stderr: files[2],
 	})
-	if err != nil {
+	var unfurnished *agentexec.FurnishError
+	switch {
+	case errors.As(err, &unfurnished):
+		return &reply{Exit: codeOf(err), Error: err.Error()}, nil
+	case err != nil:
 		return &reply{Exit: 127, Error: err.Error()}, nil
 	}
 	return &reply{Exit: waitOrLeave(c, cmd)}, nil

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -88,6 +89,10 @@ func (l *Lab) Exec(ctx context.Context, e spec.Exec) (*verdict.Observation, erro
 		timeout = defaultExecTimeout
 	}
 	r, err := exec.Run(ctx, l.Program(node), exec.Command{Args: e.Args, Env: e.Env}, timeout)
+	var unfurnished *exec.FurnishError
+	if errors.As(err, &unfurnished) {
+		return nil, err
+	}
 	if err != nil && ctx.Err() == nil {
 		o.Exit, o.Detail = exitNotStarted, err.Error()
 		return o, nil
