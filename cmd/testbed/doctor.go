@@ -79,23 +79,31 @@ func examine() error {
 }
 
 // show prints one finding.
-func show(f finding) {
-	mark := "ok     "
-	switch {
-	case f.err != nil && f.required:
-		mark = "MISSING"
-	case f.err != nil:
-		mark = "without"
-	}
-	fmt.Printf("%s  %-28s %s\n", mark, f.name, f.purpose)
+func show(f finding) { fmt.Print(f.text()) }
+
+// text is the finding on a line, and what there is to say about it below.
+func (f finding) text() string {
+	mark, below := "ok     ", f.detail
 	if f.err != nil {
-		fmt.Printf("         %v\n", f.err)
-		for _, line := range strings.Split(f.remedy, "\n") {
-			fmt.Printf("         %s\n", line)
+		mark, below = "without", reason(f.err)+"\n"+f.remedy
+		if f.required {
+			mark = "MISSING"
 		}
-	} else if f.detail != "" {
-		fmt.Printf("         %s\n", f.detail)
 	}
+	text := fmt.Sprintf("%s  %-28s %s\n", mark, f.name, f.purpose)
+	for line := range strings.Lines(below) {
+		text += "         " + strings.TrimSuffix(line, "\n") + "\n"
+	}
+	return text
+}
+
+// reason is an error without a remedy of its own, as a finding has one.
+func reason(err error) string {
+	var u *sandbox.Unavailable
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return err.Error()
 }
 
 // kernelRelease is the running kernel's, as uname -r prints it.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	agentexec "testbed/agents/exec"
 	"testbed/netem/wire"
 	"testbed/observe/capture"
 	"testbed/observe/kernel"
@@ -28,6 +29,8 @@ func probe() []finding {
 		{name: "veth", purpose: "the links between nodes", required: true, err: tryVeth(), remedy: inKernel("CONFIG_VETH")},
 		{name: "packet sockets", purpose: "the user-space wire, and the capture", required: true, err: tryPackets(), remedy: inKernel("CONFIG_PACKET") + " As root in a container, CAP_NET_RAW is needed."},
 		{name: "IPv6", purpose: "steps with family: ipv6", required: true, err: trySysctl("net.ipv6.conf.all.forwarding"), remedy: inKernel("CONFIG_IPV6") + " The boot option ipv6.disable=1 must not be set."},
+		{name: "writable sysctls", purpose: "the same TCP on every host", required: true, err: trySetSysctl(), remedy: "In a container, /proc/sys must not be mounted read-only: docker run --privileged, or --security-opt systempaths=unconfined."},
+		{name: "programs in nodes", purpose: "exec steps: mounts and a host name of a program's own", required: true, err: tryPrograms(), remedy: agentexec.Remedy},
 		{name: "congestion control cubic", purpose: "the same TCP on every host", required: true, err: tryCongestionControl(), remedy: inKernel("CONFIG_TCP_CONG_CUBIC") + " (modprobe tcp_cubic)"},
 		{name: "linear SYN timeouts", purpose: "the sysctl tcp_syn_linear_timeouts (Linux 6.5)", err: trySysctl("net.ipv4.tcp_syn_linear_timeouts"), remedy: "Without it SYNs are sent again after 1, 3, 7 s …; a scenario can say net.ipv4.tcp_syn_linear_timeouts? to run on both."},
 		{name: "state tracepoint", purpose: "TCP states as the sockets enter them", err: tryTracepoint(), remedy: "Without it states are derived from the packets, and the report says so. Run testbed as root to have it."},
@@ -97,6 +100,20 @@ func trySysctl(name string) error {
 	return inFresh(func(_ *netns.NS, h *rtnl.Handle) error {
 		_, err := h.Sysctl(name)
 		return err
+	})
+}
+
+// trySetSysctl writes a sysctl twice, so that one of the values is new to it.
+func trySetSysctl() error {
+	return inFresh(func(_ *netns.NS, h *rtnl.Handle) error {
+		const name = "net.ipv4.tcp_syn_retries"
+		return h.SetSysctls([]topo.Sysctl{{Name: name, Value: "5"}, {Name: name, Value: "6"}})
+	})
+}
+
+func tryPrograms() error {
+	return inFresh(func(ns *netns.NS, _ *rtnl.Handle) error {
+		return agentexec.Furnish(agentexec.Node{NS: ns, Name: "probe"})
 	})
 }
 
