@@ -38,6 +38,7 @@ func gather(step *spec.Step, o *verdict.Observation, v verdict.Verdict, t *topo.
 	e.nameEnds()
 	fromClient := e.direction()
 	e.places = placesOf(t, o, fromClient)
+	e.addEarlierEnd(fromClient)
 	for i := range o.Journeys {
 		j := &o.Journeys[i]
 		if len(j.Sightings) == 0 || j.Packet() == nil {
@@ -53,6 +54,17 @@ func gather(step *spec.Step, o *verdict.Observation, v verdict.Verdict, t *topo.
 		}
 	}
 	return e
+}
+
+// addEarlierEnd adds the server's RST and FINs that left before the step: they
+// end its exchange all the same.
+func (e *evidence) addEarlierEnd(fromClient func(*observe.Journey) bool) {
+	for i := range e.Earlier {
+		j := &e.Earlier[i]
+		if t := j.Packet().TCP; t != nil && t.Flags&(topo.RST|topo.FIN) != 0 && !fromClient(j) {
+			e.addBack(j)
+		}
+	}
 }
 
 func (e *evidence) addThere(j *observe.Journey) {

@@ -183,7 +183,7 @@ func (e *evidence) reset() string {
 func (e *evidence) resetWhen(rst *observe.Journey) string {
 	var last *observe.Journey
 	for _, j := range e.sent {
-		if j.Fate.Delivered && j.SentAt().Before(rst.SentAt()) {
+		if at, _ := arrival(j); j.Fate.Delivered && at.Before(rst.SentAt()) {
 			last = j
 		}
 	}

@@ -64,7 +64,7 @@ type connection struct {
 	// bytes are still to come of answers that were not waited for.
 	exchanged bool
 	owed      int
-	// told is when the connection was last observed, and overflows how often its
+	// told is when the last packet was sent that a step has told of, and overflows how often its
 	// server's accept queues had overflowed then.
 	told      time.Time
 	overflows uint64

@@ -116,7 +116,8 @@ func (w *watch) jitter(path verdict.Path) (d time.Duration) {
 }
 
 // observe completes an observation with what was seen of its connection. Packets
-// that ended before the last observation of the connection are earlier ones.
+// that were sent before the last observation of the connection are earlier ones:
+// each is told of once.
 func (w *watch) observe(o *verdict.Observation, c *connection) error {
 	rules, err := w.matched()
 	if err != nil {
@@ -131,7 +132,6 @@ func (w *watch) observe(o *verdict.Observation, c *connection) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now()
 	whole := w.flow(c, rules)
 	markOverflows(w.lab.net.Plan, whole, o.Target, overflows-c.overflows)
 	c.overflows = overflows
@@ -139,14 +139,17 @@ func (w *watch) observe(o *verdict.Observation, c *connection) error {
 	o.ClientStates, o.ServerStates, o.StateSource = w.states(o, c, whole)
 	w.acceptTime(o, whole)
 	w.connectTime(o, whole)
+	told := c.told
 	for _, j := range whole {
-		if j.Last().Time.Before(c.told) {
+		if !j.SentAt().After(told) {
 			o.Earlier = append(o.Earlier, j)
 		} else {
 			o.Journeys = append(o.Journeys, j)
 		}
+		if j.SentAt().After(c.told) {
+			c.told = j.SentAt()
+		}
 	}
-	c.told = now
 	return nil
 }
 
