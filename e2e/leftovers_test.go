@@ -115,7 +115,8 @@ var _ = Describe("a run", func() {
 		Expect(json.Unmarshal(b, &d)).To(Succeed())
 		Expect(d.OK).To(BeFalse())
 		Expect(d.Scenarios[0].Interrupted).To(BeTrue())
-		Expect(d.Scenarios[0].Steps).To(HaveLen(3))
+		// The third step may still be ending when its file is seen.
+		Expect(len(d.Scenarios[0].Steps)).To(BeElementOf(2, 3))
 		r.leavesNothing()
 	})
 
