@@ -24,7 +24,7 @@ const defaultTimeout = 30 * time.Second
 // the step names it. How it ended is in the observation; the error is the
 // testbed's own.
 func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation, error) {
-	o := &verdict.Observation{Kind: verdict.Connect, Title: fmt.Sprintf("connect %s from %s", c.Target, c.From), From: c.From}
+	o := &verdict.Observation{Kind: verdict.Connect, Title: Title(&spec.Step{Connect: &c}), From: c.From}
 	if c.Family == spec.IPv6 {
 		o.Title += " over IPv6"
 	}
@@ -55,7 +55,7 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 
 // HTTP performs one request as the step says.
 func (l *Lab) HTTP(ctx context.Context, h spec.HTTP) (*verdict.Observation, error) {
-	o := &verdict.Observation{Kind: verdict.HTTP, Title: fmt.Sprintf("GET %s from %s", h.URL, h.From), From: h.From}
+	o := &verdict.Observation{Kind: verdict.HTTP, Title: Title(&spec.Step{HTTP: &h}), From: h.From}
 	conn, err := l.begin(o, h.From, h.Target, h.Family)
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (c *connection) attempted(o *verdict.Observation, a *tcp.Attempt) {
 
 // Exchange writes to a kept connection and reads until the answer is complete.
 func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observation, error) {
-	o := &verdict.Observation{Kind: verdict.Exchange, Title: "exchange on " + x.Connection}
+	o := &verdict.Observation{Kind: verdict.Exchange, Title: Title(&spec.Step{Exchange: &x})}
 	c := l.kept[x.Connection]
 	if c == nil {
 		return notOpen(o), nil
@@ -177,7 +177,7 @@ func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observati
 // CloseConnection ends a kept connection with FIN or RST, and waits until what
 // that sends has arrived.
 func (l *Lab) CloseConnection(ctx context.Context, x spec.Close) (*verdict.Observation, error) {
-	o := &verdict.Observation{Kind: verdict.Close, Title: "close " + x.Connection}
+	o := &verdict.Observation{Kind: verdict.Close, Title: Title(&spec.Step{Close: &x})}
 	c := l.kept[x.Connection]
 	if c == nil {
 		return notOpen(o), nil

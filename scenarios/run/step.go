@@ -61,7 +61,7 @@ func Title(s *spec.Step) string {
 
 // Wait lets time pass.
 func (l *Lab) Wait(ctx context.Context, d time.Duration) (*verdict.Observation, error) {
-	o := &verdict.Observation{Kind: verdict.Wait, Title: "wait " + d.String(), Began: time.Now()}
+	o := &verdict.Observation{Kind: verdict.Wait, Title: Title(&spec.Step{Wait: &spec.Wait{Duration: d}}), Began: time.Now()}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -83,7 +83,7 @@ func (l *Lab) Exec(ctx context.Context, e spec.Exec) (*verdict.Observation, erro
 	if err != nil {
 		return nil, err
 	}
-	o := &verdict.Observation{Kind: verdict.Exec, Title: fmt.Sprintf("exec %s in %s", e.Text, e.From), From: e.From, Began: w.began}
+	o := &verdict.Observation{Kind: verdict.Exec, Title: Title(&spec.Step{Exec: &e}), From: e.From, Began: w.began}
 	timeout := e.Timeout
 	if timeout == 0 {
 		timeout = defaultExecTimeout
@@ -111,7 +111,7 @@ const exitNotStarted = 127
 
 // Set changes the running network.
 func (l *Lab) Set(s spec.Set) (*verdict.Observation, error) {
-	o := &verdict.Observation{Kind: verdict.Set, Title: "set " + s.Text, Began: time.Now()}
+	o := &verdict.Observation{Kind: verdict.Set, Title: Title(&spec.Step{Set: &s}), Began: time.Now()}
 	err := l.set(s)
 	o.Elapsed = time.Since(o.Began)
 	if err != nil {
