@@ -219,8 +219,3 @@ func (n *Network) Ends() (map[int]netem.Link, error) {
 	}
 	return ends, nil
 }
-
-// Counters are those of a link, on the way to a side.
-func (n *Network) Counters(link int, to netem.Side) netem.Counters {
-	return n.segments[link].Counters(to)
-}
