@@ -6,18 +6,41 @@ package netem
 import "time"
 
 // Impairment is what one direction of a link does to the frames that cross it.
-// The zero value carries every frame at once and unharmed.
+// The zero value carries every frame at once and unharmed. Impairments are
+// comparable with ==.
 type Impairment struct {
 	// Delay is how long a frame is on its way.
 	Delay time.Duration
-	// Jitter is the spread around Delay: each frame
-	// takes between Delay-Jitter and Delay+Jitter, uniformly. Frames keep their
-	// order, so a frame that draws a short delay waits for the one before it.
+	// Jitter is the spread around Delay; what it means, Distribution says. Frames
+	// keep their order, so a frame that draws a short delay waits for the one
+	// before it, and no frame takes less than nothing.
 	Jitter time.Duration
+	// Distribution is how the delays are spread. Empty stands for Uniform.
+	Distribution Distribution
+	// JitterCorrelation, 0 to 1, is how much a frame's jitter depends on that of
+	// the one before.
+	JitterCorrelation float64
 	// Loss is the probability, 0 to 1, that a frame is lost.
 	Loss float64
+	// LossCorrelation, 0 to 1, is how much a frame's loss depends on that of the
+	// one before.
+	LossCorrelation float64
+	// Bursts loses frames in bursts, in place of Loss.
+	Bursts GilbertElliott
 	// Duplicate is the probability, 0 to 1, that a frame arrives twice.
 	Duplicate float64
+	// Reorder is the probability, 0 to 1, that a frame overtakes those on their
+	// way: it is delivered at once. It needs a Delay to overtake within.
+	Reorder float64
+	// Corrupt is the probability, 0 to 1, that one bit of a frame's network-layer
+	// packet is flipped.
+	Corrupt float64
+	// Rate is how many bits of Ethernet frames cross in a second. Zero means no
+	// limit.
+	Rate uint64
+	// Queue bounds what waits for its turn at Rate; a frame that finds it full is
+	// dropped. It needs a Rate.
+	Queue Queue
 	// MTU is the largest network-layer packet, in bytes, that this direction
 	// carries; a larger one vanishes without an ICMP error. Zero means no limit
 	// beyond that of the interfaces.
@@ -25,6 +48,35 @@ type Impairment struct {
 	// Down says that the direction carries nothing.
 	Down bool
 }
+
+// Distribution is how delays are spread around their mean, by the names of
+// tc-netem(8).
+type Distribution string
+
+// Uniform delays lie between Delay-Jitter and Delay+Jitter. Of the others
+// Jitter is the standard deviation; Pareto and ParetoNormal have a long tail of
+// late frames.
+const (
+	Uniform      Distribution = "uniform"
+	Normal       Distribution = "normal"
+	Pareto       Distribution = "pareto"
+	ParetoNormal Distribution = "paretonormal"
+)
+
+// GilbertElliott is a loss model of two states, good and bad (tc-netem(8), "loss
+// gemodel"). The zero value loses nothing.
+type GilbertElliott struct {
+	// ToBad and ToGood are the probabilities, 0 to 1, that a frame changes the
+	// state.
+	ToBad, ToGood float64
+	// LossBad and LossGood are the probabilities, 0 to 1, that a frame is lost in
+	// either state.
+	LossBad, LossGood float64
+}
+
+// Queue is the length of a queue, in frames or in bytes of frames, whichever is
+// reached first. Zero means no bound.
+type Queue struct{ Frames, Bytes int }
 
 // Cause is why a frame did not come out of a link.
 type Cause string
