@@ -42,6 +42,7 @@ var mayImport = []struct {
 	{"scenarios/report", []string{"agents", "netem", "observe", "observe/ladder", "scenarios/spec", "scenarios/verdict", "topo"}},
 	{"scenarios/run", []string{"*"}},
 	{"scenarios", nil},
+	{"vm/kernel", nil},
 	{"cmd/testbed", []string{"*"}},
 	{"e2e", []string{"*"}},
 }
