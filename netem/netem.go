@@ -18,12 +18,13 @@ type Impairment struct {
 	// Distribution is how the delays are spread. Empty stands for Uniform.
 	Distribution Distribution
 	// JitterCorrelation, 0 to 1, is how much a frame's jitter depends on that of
-	// the one before.
+	// the one before: the correlation of their normal scores, which leaves the
+	// distribution as it is.
 	JitterCorrelation float64
 	// Loss is the probability, 0 to 1, that a frame is lost.
 	Loss float64
-	// LossCorrelation, 0 to 1, is how much a frame's loss depends on that of the
-	// one before.
+	// LossCorrelation, 0 to less than 1, is the correlation of a frame's loss with
+	// that of the one before. Loss remains the share of frames that are lost.
 	LossCorrelation float64
 	// Bursts loses frames in bursts, in place of Loss.
 	Bursts GilbertElliott
@@ -33,13 +34,15 @@ type Impairment struct {
 	// way: it is delivered at once. It needs a Delay to overtake within.
 	Reorder float64
 	// Corrupt is the probability, 0 to 1, that one bit of a frame's network-layer
-	// packet is flipped.
+	// packet is flipped. Of a frame that is duplicated, one copy is.
 	Corrupt float64
-	// Rate is how many bits of Ethernet frames cross in a second. Zero means no
+	// Rate is how many bits of Ethernet frames cross in a second: header and
+	// payload, without preamble and check sequence. A frame that is not lost takes
+	// its turn, and its delay begins when its last bit has been sent. Zero means no
 	// limit.
 	Rate uint64
-	// Queue bounds what waits for its turn at Rate; a frame that finds it full is
-	// dropped. It needs a Rate.
+	// Queue bounds what waits for its turn at Rate, the frame that is being sent not
+	// counted; a frame that finds it full is dropped. It needs a Rate.
 	Queue Queue
 	// MTU is the largest network-layer packet, in bytes, that this direction
 	// carries; a larger one vanishes without an ICMP error. Zero means no limit
@@ -54,8 +57,8 @@ type Impairment struct {
 type Distribution string
 
 // Uniform delays lie between Delay-Jitter and Delay+Jitter. Of the others
-// Jitter is the standard deviation; Pareto and ParetoNormal have a long tail of
-// late frames.
+// Jitter is about the standard deviation; Pareto and ParetoNormal have a long tail
+// of late frames. Quantile says it exactly.
 const (
 	Uniform      Distribution = "uniform"
 	Normal       Distribution = "normal"
@@ -64,7 +67,8 @@ const (
 )
 
 // GilbertElliott is a loss model of two states, good and bad (tc-netem(8), "loss
-// gemodel"). The zero value loses nothing.
+// gemodel"). It begins in the good one; a frame is lost or not by the state that
+// it finds, and may then change it. The zero value loses nothing.
 type GilbertElliott struct {
 	// ToBad and ToGood are the probabilities, 0 to 1, that a frame changes the
 	// state.
@@ -138,9 +142,15 @@ type Drop struct {
 // those still on their way - Duplicated.
 type Counters struct {
 	In, Delivered, Dropped, Duplicated uint64
+	// Corrupted are the frames of which a bit was flipped, Reordered those that
+	// were sent ahead of others, or would have been had there been others. A frame
+	// is counted when it is decided, and again where it counts above: as Delivered,
+	// or as Dropped should its link go down meanwhile.
+	Corrupted, Reordered uint64
 }
 
-// Medium carries links. It works in the ether namespace alone.
+// Medium carries links. It works in the ether namespace alone. An impairment that
+// it can't bring about it refuses with an error that wraps errors.ErrUnsupported.
 type Medium interface {
 	// Carry begins to carry a link. The segment ends when the medium closes.
 	Carry(Link) (Segment, error)
