@@ -59,11 +59,11 @@ func (k Kernel) line() string {
 	missing, err := k.Lacks(Required...)
 	switch {
 	case err != nil:
-		return fmt.Sprintf("%s, without modules (%s)", k.Release, k.Image)
+		return k.Release + ", without modules"
 	case len(missing) > 0:
-		return fmt.Sprintf("%s, without %s (%s)", k.Release, strings.Join(missing, ", "), k.Image)
+		return k.Release + ", without " + strings.Join(missing, ", ")
 	}
-	return fmt.Sprintf("%s (%s)", k.Release, k.Image)
+	return k.Release
 }
 
 // NoModules says that a kernel's modules are nowhere.
