@@ -1,0 +1,173 @@
+package guest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"testbed/vm"
+)
+
+// mounts are those that programs expect, and the kernel's own interfaces that the
+// testbed uses.
+var mounts = []struct {
+	kind, at string
+	flags    uintptr
+	data     string
+	optional bool
+}{
+	{"proc", "/proc", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, "", false},
+	{"sysfs", "/sys", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, "", false},
+	{"devtmpfs", "/dev", unix.MS_NOSUID, "", false},
+	{"devpts", "/dev/pts", unix.MS_NOSUID | unix.MS_NOEXEC, "ptmxmode=0666", true},
+	{"tmpfs", "/dev/shm", unix.MS_NOSUID | unix.MS_NODEV, "", false},
+	{"tmpfs", "/tmp", unix.MS_NOSUID | unix.MS_NODEV, "mode=1777", false},
+	{"tmpfs", "/run", unix.MS_NOSUID | unix.MS_NODEV, "mode=0755", false},
+	{"tmpfs", "/mnt", unix.MS_NOSUID | unix.MS_NODEV, "mode=0755", false},
+	{"tracefs", "/sys/kernel/tracing", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, "", true},
+	{"bpf", "/sys/fs/bpf", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, "", true},
+}
+
+func mountAll() error {
+	for _, m := range mounts {
+		err := os.MkdirAll(m.at, 0o755)
+		if err == nil {
+			err = unix.Mount(m.kind, m.at, m.kind, m.flags, m.data)
+		}
+		if err != nil && !m.optional {
+			return fmt.Errorf("mount %s on %s: %w", m.kind, m.at, err)
+		}
+	}
+	return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+}
+
+// identity are the files of /etc that programs expect.
+var identity = map[string]string{
+	"passwd":        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
+	"group":         "root:x:0:\nnogroup:x:65534:\n",
+	"hosts":         "127.0.0.1\tlocalhost\n::1\tlocalhost\n",
+	"resolv.conf":   "",
+	"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
+	"hostname":      "testbed\n",
+}
+
+// settle makes what else a system has: a few files, an environment, a loopback
+// interface.
+func settle() error {
+	for name, content := range identity {
+		if err := os.WriteFile(filepath.Join("/etc", name), []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+	for _, dir := range []string{"/root", "/var/tmp", "/var/log"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	for link, to := range map[string]string{"/dev/fd": "/proc/self/fd", "/dev/stdin": "fd/0", "/dev/stdout": "fd/1", "/dev/stderr": "fd/2", "/var/run": "/run"} {
+		if err := os.Symlink(to, link); err != nil && !os.IsExist(err) {
+			return err
+		}
+	}
+	os.Clearenv()
+	for _, e := range []string{"HOME=/root", "USER=root", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "TERM=dumb"} {
+		if err := setenv(e); err != nil {
+			return err
+		}
+	}
+	if err := os.Chdir("/root"); err != nil {
+		return err
+	}
+	if err := unix.Sethostname([]byte("testbed")); err != nil {
+		return fmt.Errorf("set host name: %w", err)
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("find lo: %w", err)
+	}
+	return netlink.LinkSetUp(lo)
+}
+
+func setenv(pair string) error {
+	name, value, ok := strings.Cut(pair, "=")
+	if !ok {
+		return fmt.Errorf("environment %q is not NAME=value", pair)
+	}
+	return os.Setenv(name, value)
+}
+
+// lay lays a file down.
+func lay(f vm.File) error {
+	if !filepath.IsAbs(f.Path) {
+		return fmt.Errorf("lay down %s: the path is not absolute", f.Path)
+	}
+	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
+		return err
+	}
+	if f.Link != "" {
+		if err := os.Symlink(f.Link, f.Path); err != nil && !os.IsExist(err) {
+			return err
+		}
+		return nil
+	}
+	if f.Mode.IsDir() {
+		return os.MkdirAll(f.Path, f.Mode.Perm())
+	}
+	if err := os.WriteFile(f.Path, f.Data, f.Mode.Perm()); err != nil {
+		return err
+	}
+	return os.Chmod(f.Path, f.Mode.Perm())
+}
+
+// phase is what every job begins at a multiple of, by the guest's clock.
+const phase = 100 * time.Millisecond
+
+// awaitQuiet sleeps until the next multiple of phase but one. How many
+// instructions the machine executes between the order to go on and its next idle
+// moment can differ by a few; after a wait for an absolute time it does not
+// matter.
+func awaitQuiet() error {
+	now := time.Now().UnixNano()
+	until := unix.NsecToTimespec(now - now%int64(phase) + 2*int64(phase))
+	for {
+		err := unix.ClockNanosleep(unix.CLOCK_REALTIME, unix.TIMER_ABSTIME, &until, nil)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// reseed makes everything that the kernel's random number generator says from now
+// on follow from a seed (random(4), drivers/char/random.c).
+func reseed(seed uint64) error {
+	f, err := os.OpenFile("/dev/urandom", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	// struct rand_pool_info: bits of entropy, bytes, and the bytes themselves.
+	const size = 32
+	var pool [8 + size]byte
+	binary.NativeEndian.PutUint32(pool[0:], size*8)
+	binary.NativeEndian.PutUint32(pool[4:], size)
+	for at := 8; at < len(pool); at += 8 {
+		binary.LittleEndian.PutUint64(pool[at:], seed+uint64(at))
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.RNDADDENTROPY, uintptr(unsafe.Pointer(&pool[0]))); errno != 0 {
+		return fmt.Errorf("add entropy: %w", errno)
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), rndReseedCRNG, 0); errno != 0 {
+		return fmt.Errorf("reseed the kernel's random numbers: %w", errno)
+	}
+	return nil
+}
+
+// rndReseedCRNG is RNDRESEEDCRNG of linux/random.h.
+const rndReseedCRNG = 0x5207

@@ -1,0 +1,140 @@
+// Package guesttest runs a package's tests inside guests with a virtual clock:
+// the same test binary, as the first process of a virtual machine, once for each
+// kernel.
+package guesttest
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"testbed/topo/sandbox"
+	"testbed/vm"
+	"testbed/vm/guest"
+	"testbed/vm/kernel"
+	"testbed/vm/machine"
+	"testbed/vm/qemu"
+)
+
+// KernelsEnv names the kernels, with commas between them; Kernels are those
+// without it.
+const KernelsEnv = "TESTBED_KERNELS"
+
+// Kernels are the two that the virtual clock is tested with.
+var Kernels = []string{"6.1", "6.12"}
+
+// Main runs a package's tests: in a sandbox on the host, and those that Run names
+// in a guest too. Call it from TestMain.
+func Main(m *testing.M) {
+	guest.Main(guest.Program{Do: func(*vm.Job, func(vm.Record) error) int {
+		sandbox.OwnMachine()
+		return m.Run()
+	}})
+	sandbox.TestMain(m)
+}
+
+// Run runs the tests that match a pattern in a guest of each kernel. A kernel that
+// is not there, or a host without QEMU, skips the test and says why, or fails it
+// where TESTBED_REQUIRE is set. In the guest itself it does nothing.
+func Run(t *testing.T, pattern string, flags ...string) {
+	if raceDetector {
+		t.Skip("the race detector's own memory and instructions make a guest useless")
+	}
+	names := Kernels
+	if list := os.Getenv(KernelsEnv); list != "" {
+		names = strings.Split(list, ",")
+	}
+	for _, name := range names {
+		t.Run("linux-"+name, func(t *testing.T) {
+			m := Open(t, name)
+			w := &lines{t: t}
+			args := append([]string{"-test.run=" + pattern, "-test.v=true", "-test.timeout=0"}, flags...)
+			job := &vm.Job{Seed: 1, Args: args}
+			if v := os.Getenv(sandbox.RequireEnv); v != "" {
+				job.Env = []string{sandbox.RequireEnv + "=" + v}
+			}
+			code, err := m.Do(t.Context(), job, w.record)
+			w.flush()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if code != 0 {
+				t.Errorf("the tests in the guest ended with code %d", code)
+			}
+			if w.ran == 0 {
+				t.Error("no test ran in the guest")
+			}
+		})
+	}
+}
+
+// Open opens a machine with the running test binary and a kernel. It is closed
+// with the test.
+func Open(t testing.TB, name string) *machine.Machine {
+	t.Helper()
+	k, err := kernel.Find(name)
+	skipOrFail(t, err)
+	q, err := qemu.Find()
+	skipOrFail(t, err)
+	m, err := machine.Open(t.Context(), machine.Options{Kernel: k, Emulator: q})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+// skipOrFail skips for what this host lacks, unless it is required.
+func skipOrFail(t testing.TB, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	var missing *sandbox.Unavailable
+	var none *kernel.NotFound
+	if os.Getenv(sandbox.RequireEnv) == "" && (errors.As(err, &missing) || errors.As(err, &none)) {
+		t.Skipf("the virtual clock can't be used: %v", err)
+	}
+	t.Fatal(err)
+}
+
+// lines logs what a guest prints, line by line.
+type lines struct {
+	t    *testing.T
+	rest string
+	ran  int
+}
+
+func (l *lines) record(r vm.Record) error {
+	if r.Kind != vm.Stdout && r.Kind != vm.Stderr {
+		return nil
+	}
+	text := l.rest + string(r.Data)
+	for {
+		line, rest, ok := strings.Cut(text, "\n")
+		if !ok {
+			l.rest = text
+			return nil
+		}
+		l.line(line)
+		text = rest
+	}
+}
+
+func (l *lines) flush() {
+	if l.rest != "" {
+		l.line(l.rest)
+	}
+}
+
+func (l *lines) line(s string) {
+	if strings.HasPrefix(strings.TrimSpace(s), "--- PASS: ") {
+		l.ran++
+	}
+	l.t.Log(strings.ReplaceAll(s, "--- ", "guest: ")) // go test would take them for its own
+}

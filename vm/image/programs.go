@@ -1,0 +1,93 @@
+package image
+
+import (
+	"bufio"
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"unicode"
+
+	"testbed/vm"
+)
+
+// Programs are the files that a guest needs for command lines: every word of them
+// that this host would find as a program, with its libraries, and the interpreter
+// of a script. Words of a shell's command count too, wherever they stand. A word
+// that is no program here is left out; the guest then says that there is none.
+func Programs(commands [][]string) ([]vm.File, error) {
+	var files []vm.File
+	seen := map[string]bool{}
+	for _, args := range commands {
+		for _, arg := range args {
+			for _, word := range words(arg) {
+				if seen[word] {
+					continue
+				}
+				seen[word] = true
+				fs, err := Program(word)
+				if err != nil {
+					return nil, err
+				}
+				files = append(files, fs...)
+			}
+		}
+	}
+	return unique(files), nil
+}
+
+// words are what may be names of programs in an argument.
+func words(arg string) []string {
+	return strings.FieldsFunc(arg, func(r rune) bool {
+		return unicode.IsSpace(r) || strings.ContainsRune("|&;()<>`\"'${}=,", r)
+	})
+}
+
+// Program is the files of one program: none where this host has no such program.
+func Program(name string) ([]vm.File, error) {
+	path, err := exec.LookPath(name)
+	if err != nil || name == "." || name == ".." {
+		return nil, nil
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, err
+	}
+	files, err := follow(path)
+	if err != nil {
+		return nil, fmt.Errorf("read program %s: %w", path, err)
+	}
+	last := files[len(files)-1]
+	if interpreter := shebang(last.Data); interpreter != "" {
+		for _, word := range strings.Fields(interpreter) {
+			fs, err := Program(word)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, fs...)
+		}
+		return unique(files), nil
+	}
+	libraries, err := Libraries(last.Path)
+	var format *elf.FormatError
+	if errors.As(err, &format) || errors.Is(err, os.ErrPermission) {
+		return files, nil // the guest will say that it can't execute it
+	}
+	return unique(append(files, libraries...)), err
+}
+
+// shebang is what follows "#!" on a script's first line.
+func shebang(content []byte) string {
+	rest, ok := bytes.CutPrefix(content, []byte("#!"))
+	if !ok {
+		return ""
+	}
+	line, _, err := bufio.NewReader(bytes.NewReader(rest)).ReadLine()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(line))
+}

@@ -1,0 +1,250 @@
+package machine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"testbed/vm/channel"
+	"testbed/vm/image"
+	"testbed/vm/kernel"
+	"testbed/vm/qemu"
+)
+
+// layout changes when snapshots of this version are not those of the one before.
+const layout = "1"
+
+// unfinished begins the name of a snapshot that is being made.
+const unfinished = "unfinished-"
+
+// abandoned is the age at which nobody is making one any more.
+const abandoned = time.Hour
+
+// keep is how many snapshots stay, the latest used.
+const keep = 8
+
+// snapshot is a guest that waits for its job: its memory and its devices' state.
+type snapshot struct {
+	dir       string
+	ram       *os.File
+	temporary bool
+}
+
+func (s *snapshot) openState() (*os.File, error) { return os.Open(filepath.Join(s.dir, "state")) }
+
+func (s *snapshot) close() error {
+	err := s.ram.Close()
+	if s.temporary {
+		err = errors.Join(err, os.RemoveAll(s.dir))
+	}
+	return err
+}
+
+func openSnapshot(dir string) (*snapshot, error) {
+	// The emulator opens the memory for writing, to a private copy.
+	ram, err := os.OpenFile(filepath.Join(dir, "ram"), os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	_ = os.Chtimes(dir, now, now) // the latest used are kept
+	return &snapshot{dir: dir, ram: ram}, nil
+}
+
+// findSnapshot opens the snapshot that the options ask for, and makes it first
+// where there is none. Two programs that want the same one wait for each other.
+func findSnapshot(ctx context.Context, o Options) (*snapshot, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find own executable: %w", err)
+	}
+	if o.Fresh {
+		dir, err := os.MkdirTemp("", "testbed-guest-")
+		if err != nil {
+			return nil, err
+		}
+		if err := makeSnapshot(ctx, o, program, dir); err != nil {
+			return nil, errors.Join(err, os.RemoveAll(dir))
+		}
+		s, err := openSnapshot(dir)
+		if err == nil {
+			s.temporary = true
+		}
+		return s, err
+	}
+	kernels, err := kernel.Default()
+	if err != nil {
+		return nil, err
+	}
+	store := filepath.Join(filepath.Dir(kernels.Dir), "snapshots")
+	if err := os.MkdirAll(store, 0o755); err != nil {
+		return nil, fmt.Errorf("make the snapshots' folder: %w", err)
+	}
+	key, err := keyOf(o, program)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(store, key)
+	if s, err := openSnapshot(dir); !errors.Is(err, fs.ErrNotExist) {
+		return s, err
+	}
+	unlock, err := lock(ctx, dir+".lock")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if s, err := openSnapshot(dir); !errors.Is(err, fs.ErrNotExist) {
+		return s, err
+	}
+	making, err := os.MkdirTemp(store, unfinished)
+	if err != nil {
+		return nil, err
+	}
+	if err := makeSnapshot(ctx, o, program, making); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(making))
+	}
+	if err := os.Rename(making, dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(making))
+	}
+	prune(store)
+	return openSnapshot(dir)
+}
+
+// keyOf names a snapshot by all that it depends on.
+func keyOf(o Options, program string) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, layout, o.Emulator.Identity, o.Kernel.Release, o.Kernel.Build, o.Kernel.Modules)
+	for _, path := range []string{program, o.Kernel.Image} {
+		if err := hashFile(h, path); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12]), nil
+}
+
+func hashFile(h io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(h, f)
+	return err
+}
+
+// makeSnapshot boots a guest and saves it where it first halts.
+func makeSnapshot(ctx context.Context, o Options, program, dir string) error {
+	if o.OnBoot != nil {
+		o.OnBoot(o.Kernel)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, o.Deadline, fmt.Errorf("the guest was not up after %v", o.Deadline))
+	defer cancel()
+	initrd, err := image.Build(o.Kernel, program)
+	if err != nil {
+		return err
+	}
+	initrdPath := filepath.Join(dir, "initrd")
+	if err := os.WriteFile(initrdPath, initrd, 0o644); err != nil {
+		return fmt.Errorf("write the image: %w", err)
+	}
+	defer os.Remove(initrdPath)
+	ram, err := os.Create(filepath.Join(dir, "ram"))
+	if err != nil {
+		return err
+	}
+	defer ram.Close()
+	if err := ram.Truncate(channel.GuestRAM); err != nil {
+		return err
+	}
+	state, err := os.Create(filepath.Join(dir, "state"))
+	if err != nil {
+		return err
+	}
+	defer state.Close()
+	shared, err := newMemory()
+	if err != nil {
+		return err
+	}
+	defer shared.close()
+	p, err := o.Emulator.Start(qemu.Machine{
+		Kernel: o.Kernel.Image, Initrd: initrdPath, RAM: ram, RAMSize: channel.GuestRAM, Keep: true,
+		Channel: shared.file, ChannelSize: channel.Size, Seed: 1,
+	})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if err := p.Greet(ctx); err != nil {
+		return err
+	}
+	if err := p.AwaitHalt(ctx, nil); err != nil {
+		return err
+	}
+	return p.Save(ctx, state)
+}
+
+// lock takes a file's lock. What it returns gives it back.
+func lock(ctx context.Context, path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { f.Close() }, nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			f.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// prune removes the snapshots that were not used for the longest time. A machine
+// that runs on one has its files open, and keeps them.
+func prune(store string) {
+	entries, err := os.ReadDir(store)
+	if err != nil {
+		return
+	}
+	type used struct {
+		path string
+		at   time.Time
+	}
+	var all []used
+	for _, e := range entries {
+		info, err := e.Info()
+		path := filepath.Join(store, e.Name())
+		switch {
+		case err != nil:
+		case strings.HasPrefix(e.Name(), unfinished), !e.IsDir():
+			if time.Since(info.ModTime()) > abandoned {
+				_ = os.RemoveAll(path)
+			}
+		default:
+			all = append(all, used{path, info.ModTime()})
+		}
+	}
+	slices.SortFunc(all, func(a, b used) int { return b.at.Compare(a.at) })
+	for _, old := range all[min(keep, len(all)):] {
+		_ = os.RemoveAll(old.path)
+	}
+}

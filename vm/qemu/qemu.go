@@ -1,0 +1,131 @@
+// Package qemu runs virtual machines whose clock is virtual: QEMU's software
+// emulation counts instructions (-icount), and jumps over the time that the guest
+// is idle (sleep=off).
+package qemu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"testbed/topo/sandbox"
+	"testbed/vm"
+)
+
+// Program is the emulator's name; the variable Override names another one.
+const (
+	Program  = "qemu-system-x86_64"
+	Override = "TESTBED_QEMU"
+)
+
+// Emulator is an installed QEMU.
+type Emulator struct {
+	Path string
+	// Identity tells this build from others: path, size and time.
+	Identity string
+}
+
+// Find looks for the emulator. Where there is none, the error is a
+// *sandbox.Unavailable.
+func Find() (*Emulator, error) {
+	name := Program
+	if o := os.Getenv(Override); o != "" {
+		name = o
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return nil, &sandbox.Unavailable{Missing: "QEMU for the virtual clock", Err: err,
+			Remedy: "Install it (Debian, Ubuntu: apt install qemu-system-x86; Fedora: dnf install qemu-system-x86; Arch: pacman -S qemu-system-x86), or name it in " + Override + "."}
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Emulator{path, fmt.Sprintf("%s %d %d", path, st.Size(), st.ModTime().UnixNano())}, nil
+}
+
+// Version is what the emulator says of itself, in one line.
+func (e *Emulator) Version(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, e.Path, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("run %s --version: %w", e.Path, err)
+	}
+	first, _, _ := strings.Cut(string(out), "\n")
+	return first, nil
+}
+
+// Machine is what a virtual machine is made of. The files stay the caller's.
+type Machine struct {
+	// Kernel and Initrd are paths. A machine that goes on from a saved state needs
+	// no Initrd.
+	Kernel, Initrd string
+	// RAM is the guest's memory. Unless Keep is set, what the guest writes is its
+	// own and the file stays as it is.
+	RAM     *os.File
+	RAMSize int
+	Keep    bool
+	// Channel is memory behind RAM that the guest shares with the host.
+	Channel     *os.File
+	ChannelSize int
+	// State is a saved state to go on from; nil boots.
+	State *os.File
+	// Seed drives the processor's random numbers.
+	Seed uint64
+}
+
+// The descriptors that the emulator inherits.
+const (
+	monitorFD = 3 + iota
+	ramFD
+	channelFD
+	consoleFD
+	stateFD
+)
+
+// commandLine is the kernel's: no randomness of its own, no clock but the
+// processor's, an end in place of a hang.
+func (m Machine) commandLine() string {
+	return strings.Join([]string{
+		"console=ttyS0", "quiet", "panic=-1", "oops=panic", "tsc=reliable", "clocksource=tsc", "nokaslr", "norandmaps", "mitigations=off", "numa=off",
+		"random.trust_cpu=on", "nowatchdog", "8250.nr_uarts=1", "lpj=4000000",
+		fmt.Sprintf("memmap=%dM$%dM", m.ChannelSize>>20, m.RAMSize>>20),
+		vm.Marker + "=1",
+	}, " ")
+}
+
+// args are the emulator's arguments. A machine that goes on must be made of the
+// same devices as the one that was saved.
+func (m Machine) args() []string {
+	share := "off"
+	if m.Keep {
+		share = "on"
+	}
+	args := []string{
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-M", "pc,usb=off,vmport=off,smbus=off", "-accel", "tcg,thread=single", "-cpu", CPU,
+		"-icount", "shift=0,sleep=off", "-rtc", "base=" + vm.Epoch.Format("2006-01-02T15:04:05") + ",clock=vm",
+		"-seed", fmt.Sprint(m.Seed),
+		"-m", fmt.Sprintf("%dM", (m.RAMSize+m.ChannelSize)>>20),
+		"-object", fmt.Sprintf("memory-backend-file,id=ram,size=%dM,mem-path=/proc/self/fd/%d,share=%s", m.RAMSize>>20, ramFD, share),
+		"-object", fmt.Sprintf("memory-backend-file,id=channel,size=%dM,mem-path=/proc/self/fd/%d,share=on", m.ChannelSize>>20, channelFD),
+		"-numa", "node,memdev=ram", "-numa", "node,memdev=channel",
+		"-device", "pvpanic-pci", "-action", "panic=pause",
+		"-chardev", fmt.Sprintf("file,id=console,path=/proc/self/fd/%d", consoleFD), "-serial", "chardev:console",
+		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control",
+		"-kernel", m.Kernel, "-append", m.commandLine(),
+	}
+	if m.State != nil {
+		return append(args, "-incoming", "defer")
+	}
+	return append(args, "-initrd", m.Initrd)
+}
+
+// CPU is the guest's processor: what all of QEMU's software emulation has, without
+// the wide vectors, which it emulates slowly.
+const CPU = "max"
+
+// errEnded is the end of the emulator where it should have gone on.
+var errEnded = errors.New("the virtual machine ended")
