@@ -18,14 +18,14 @@ type direction struct {
 	setting atomic.Pointer[setting]
 	tally   tally
 
-	traffic, upkeep dice
-	queue           queue
-	// bytes of memory that the queue's frames take.
-	bytes int
-	// last is the due time of the frame that came in last.
-	last int64
-	// due and order are those of the queue's front, but due is later while the
-	// kernel takes no frame. place is the index in the agenda, or -1.
+	traffic, upkeep *dice
+	turns           turns
+	// way holds the frames on their way, early those that overtake them; n is how
+	// many they are together, bytes the memory that they take.
+	way, early queue
+	n, bytes   int
+	// due and order are those of the next frame, but due is later while the kernel
+	// takes none. place is the index in the agenda, or -1.
 	due, order int64
 	place      int
 	// stalled is since when the kernel has taken no frame, shut since when the
@@ -72,54 +72,73 @@ func (d *direction) at(stamp int64) *netem.Impairment {
 	return &s.Impairment
 }
 
-// decide draws a frame's fate and says for which cause it does not get on its
-// way, if it does not.
-func (d *direction) decide(frame []byte, stamp int64) (fate, netem.Cause) {
-	i, p := d.at(stamp), inspect(frame)
-	dice := d.traffic
-	if p.upkeep {
-		dice = d.upkeep
-	}
-	f := dice.roll(i)
+// refuse says for which cause a frame does not get on its way, if it does not.
+func refuse(i *netem.Impairment, p packet, f fate) netem.Cause {
 	switch {
 	case i.Down:
-		return f, netem.LinkDown
+		return netem.LinkDown
 	case i.MTU > 0 && p.length > i.MTU:
-		return f, netem.TooBig
+		return netem.TooBig
 	case f.lost:
-		return f, netem.Lost
+		return netem.Lost
 	}
-	return f, ""
+	return ""
 }
 
-// enter puts a frame on its way. It keeps the order: a frame is never due before
-// the one that entered before it.
-func (d *direction) enter(t transit, entered int64, delay time.Duration) {
-	t.due = max(d.last, entered+int64(delay))
-	d.last = t.due
+// dice are those that decide about a packet.
+func (d *direction) dice(p packet) *dice {
+	if p.upkeep {
+		return d.upkeep
+	}
+	return d.traffic
+}
+
+// enter puts a frame on its way, or ahead of those that are. Among themselves
+// both keep their order.
+func (d *direction) enter(t transit, due int64, early bool) {
+	q := &d.way
+	if early {
+		q = &d.early
+	}
+	q.enter(t, due)
+	d.n++
 	d.bytes += memory(len(t.frame))
-	d.queue.push(t)
 	d.plan()
 }
 
-// leave takes one copy of the front frame off the queue. It returns the buffer,
-// once the last copy has left.
-func (d *direction) leave() (t transit, last bool) {
-	front := d.queue.at(0)
-	if front.copies--; front.copies > 0 {
-		return transit{}, false
+// next is the i-th frame to come out, if j of those before it are early ones.
+func (d *direction) next(i, j int) (t *transit, early bool) {
+	switch {
+	case j >= d.early.n:
+		return d.way.at(i - j), false
+	case i-j >= d.way.n:
+		return d.early.at(j), true
 	}
-	t = d.queue.pop()
+	t, e := d.way.at(i-j), d.early.at(j)
+	if e.before(t) {
+		return e, true
+	}
+	return t, false
+}
+
+// leave takes the frame that comes out next off its queue.
+func (d *direction) leave() transit {
+	q := &d.way
+	if _, early := d.next(0, 0); early {
+		q = &d.early
+	}
+	t := q.pop()
+	d.n--
 	d.bytes -= memory(len(t.frame))
 	d.plan()
-	return t, true
+	return t
 }
 
-// plan sets due and order after the queue's front has changed.
+// plan sets due and order after the next frame is another.
 func (d *direction) plan() {
-	if d.queue.n > 0 {
-		front := d.queue.at(0)
-		d.due, d.order = max(front.due, d.retry), front.order
+	if d.n > 0 {
+		t, _ := d.next(0, 0)
+		d.due, d.order = max(t.due, d.retry), t.order
 	}
 }
 

@@ -18,10 +18,10 @@ func TestAgendaIsInOrderOfDueTimes(t *testing.T) {
 	}
 	for range 5000 {
 		d := all[r.IntN(len(all))]
-		if d.queue.n > 0 && r.IntN(2) == 0 {
+		if d.n > 0 && r.IntN(2) == 0 {
 			d.leave()
 		} else {
-			d.enter(transit{copies: 1, order: r.Int64()}, r.Int64N(1000), 0)
+			d.enter(transit{order: r.Int64()}, r.Int64N(1000), r.IntN(3) == 0)
 		}
 		a.update(d)
 		check(t, a, all)
@@ -33,7 +33,7 @@ func check(t *testing.T, a agenda, all []*direction) {
 	t.Helper()
 	n := 0
 	for _, d := range all {
-		if d.queue.n == 0 {
+		if d.n == 0 {
 			if d.place != -1 {
 				t.Fatalf("an empty direction has place %d", d.place)
 			}
@@ -54,30 +54,52 @@ func check(t *testing.T, a agenda, all []*direction) {
 
 func TestDirectionKeepsOrderAndAccountsMemory(t *testing.T) {
 	d := newDirection(0, netem.Link{}, 1, -1)
-	for i, c := range []struct {
-		entered int64
-		delay   time.Duration
-		due     int64
-	}{{100, 50, 150}, {110, 10, 150}, {150, 0, 150}, {160, 5, 165}} {
-		d.enter(transit{frame: make([]byte, 100), order: int64(i), copies: 1 + i%2}, c.entered, c.delay)
-		if got := d.queue.at(i).due; got != c.due {
+	for i, c := range []struct{ asked, due int64 }{{150, 150}, {120, 150}, {150, 150}, {165, 165}} {
+		d.enter(transit{frame: make([]byte, 100), order: int64(i)}, c.asked, false)
+		if got := d.way.at(i).due; got != c.due {
 			t.Errorf("frame %d is due at %d, want %d", i, got, c.due)
 		}
 	}
 	if want := 4 * classes[0]; d.bytes != want {
 		t.Errorf("%d bytes on their way, want %d", d.bytes, want)
 	}
-	for i, want := range []int64{0, -1, 1, 2, -1, 3} {
-		frame, last := d.leave()
-		if !last {
-			frame.order = -1
-		}
-		if frame.order != want {
-			t.Errorf("copy %d to leave is %d, want %d", i, frame.order, want)
+	for want := range int64(4) {
+		if got := d.leave().order; got != want {
+			t.Errorf("frame %d leaves in place %d", got, want)
 		}
 	}
-	if d.bytes != 0 || d.queue.n != 0 {
-		t.Errorf("%d bytes and %d frames are left", d.bytes, d.queue.n)
+	if d.bytes != 0 || d.n != 0 {
+		t.Errorf("%d bytes and %d frames are left", d.bytes, d.n)
+	}
+}
+
+func TestEarlyFramesOvertake(t *testing.T) {
+	d := newDirection(0, netem.Link{}, 1, -1)
+	for i, c := range []struct {
+		due   int64
+		early bool
+	}{{100, false}, {200, false}, {110, true}, {105, true}, {200, true}, {300, false}} {
+		d.enter(transit{order: int64(i)}, c.due, c.early)
+	}
+	// Those due at one time go in the order in which they came.
+	want := []int64{0, 2, 3, 1, 4, 5}
+	early := 0
+	for i, order := range want {
+		f, is := d.next(i, early)
+		if f.order != order {
+			t.Errorf("frame %d is in place %d, want %d", f.order, i, order)
+		}
+		if is {
+			early++
+		}
+	}
+	for i, order := range want {
+		if d.order != order {
+			t.Errorf("frame %d is planned for place %d, want %d", d.order, i, order)
+		}
+		if got := d.leave().order; got != order {
+			t.Errorf("frame %d leaves in place %d, want %d", got, i, order)
+		}
 	}
 }
 
@@ -92,55 +114,6 @@ func TestSettingAppliesFromItsTimeOn(t *testing.T) {
 	}
 	if got := *d.at(after); got != young {
 		t.Errorf("after the change: %+v", got)
-	}
-}
-
-func TestDiceDrawTheSameForEachFrame(t *testing.T) {
-	a, b := newDice(1, 2, 0, trafficStream), newDice(1, 2, 0, trafficStream)
-	i := netem.Impairment{Delay: time.Second, Jitter: time.Millisecond, Loss: 0.5, Duplicate: 0.5}
-	for n := range 1000 {
-		if n%2 == 0 {
-			b.roll(&netem.Impairment{})
-			a.roll(&i)
-		} else if x, y := a.roll(&i), b.roll(&i); x != y {
-			t.Fatalf("fate %d is %+v and %+v", n, x, y)
-		}
-	}
-}
-
-func TestDiceOfNeighboursDiffer(t *testing.T) {
-	seen := map[uint64]bool{}
-	for seed := range uint64(8) {
-		for link := range 8 {
-			for to := range netem.Side(2) {
-				for s := trafficStream; s <= upkeepStream; s++ {
-					seen[newDice(seed, link, to, s).pcg.Uint64()] = true
-				}
-			}
-		}
-	}
-	if want := 8 * 8 * 2 * 2; len(seen) != want {
-		t.Errorf("%d different first draws, want %d", len(seen), want)
-	}
-}
-
-func TestRollStaysWithinBounds(t *testing.T) {
-	d := newDice(1, 1, 1, trafficStream)
-	i := netem.Impairment{Delay: 10 * time.Millisecond, Jitter: 4 * time.Millisecond}
-	low, high := time.Hour, time.Duration(0)
-	for range 10000 {
-		f := d.roll(&i)
-		if f.lost || f.twice {
-			t.Fatalf("%+v without loss and duplication", f)
-		}
-		low, high = min(low, f.delay), max(high, f.delay)
-	}
-	const near = 100 * time.Microsecond
-	if low < 6*time.Millisecond || low > 6*time.Millisecond+near || high > 14*time.Millisecond || high < 14*time.Millisecond-near {
-		t.Errorf("delays from %v to %v, want 6 ms to 14 ms", low, high)
-	}
-	if f := d.roll(&netem.Impairment{Jitter: time.Second, Loss: 1, Duplicate: 1}); !f.lost || !f.twice || f.delay < 0 {
-		t.Errorf("%+v, though both are certain and no delay is negative", f)
 	}
 }
 
@@ -167,12 +140,13 @@ func TestTallyIsReadAtOneMoment(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				tally.add(netem.Counters{In: 1, Delivered: 1, Dropped: 1, Duplicated: 1})
+				tally.add(netem.Counters{In: 1, Delivered: 1, Dropped: 1, Duplicated: 1, Corrupted: 1, Reordered: 1})
 			}
 		}
 	})
 	for range 10000 {
-		if c := tally.read(); c.In != c.Delivered || c.In != c.Dropped || c.In != c.Duplicated {
+		c := tally.read()
+		if want := (netem.Counters{In: c.In, Delivered: c.In, Dropped: c.In, Duplicated: c.In, Corrupted: c.In, Reordered: c.In}); c != want {
 			t.Fatalf("read %+v", c)
 		}
 	}

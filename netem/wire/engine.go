@@ -130,15 +130,16 @@ func (e *engine) abandon() {
 	}
 }
 
-// drop takes the front frame of a direction off its queue.
+// drop takes the next frame of a direction off its queue.
 func (e *engine) drop(d *direction, cause netem.Cause) {
-	e.report(d, d.queue.at(0).frame, cause)
+	t, _ := d.next(0, 0)
+	e.report(d, t.frame, cause)
 	e.depart(d)
 }
 
-// depart takes one copy of the front frame off, which has been sent or dropped.
+// depart takes the next frame off, which has been sent or dropped.
 func (e *engine) depart(d *direction) {
-	if t, last := d.leave(); last && t.slot < 0 {
+	if t := d.leave(); t.slot < 0 {
 		e.pool.put(t.frame)
 	}
 }

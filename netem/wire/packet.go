@@ -11,6 +11,8 @@ const vnetLen = 10
 const (
 	vnetNeedsCsum = 1    // flags: csum_start and csum_offset are valid
 	gsoNone       = 0    // gso_type
+	gsoTCPv4      = 1    // gso_type
+	gsoTCPv6      = 4    // gso_type
 	gsoUDPL4      = 5    // gso_type
 	gsoECN        = 0x80 // gso_type: or-ed to it
 )
@@ -32,7 +34,8 @@ const (
 
 const etherLen, vlanLen = 14, 4
 
-// packet is what the wire must know of a frame.
+// packet is what the wire must know of a frame. Offsets count from the Ethernet
+// header.
 type packet struct {
 	// length of the network-layer packet, in bytes; of a GSO super-segment, that
 	// of the largest packet it will be cut into.
@@ -40,17 +43,26 @@ type packet struct {
 	// upkeep is true for the network's own housekeeping: whatever is not IP
 	// (ARP, LLDP), neighbour discovery, and group membership.
 	upkeep bool
+	// wire is how many bytes of Ethernet frames it is, once it is cut.
+	wire int
+	// kind is the EtherType, network where the network header begins.
+	kind    uint16
+	network int
+	// super says that it is a super-segment. Its transport header begins at
+	// transport, its payload at payload, which is cut into pieces of size bytes.
+	super                            bool
+	transport, payload, size, pieces int
 }
 
 // inspect parses a frame that begins with its virtio_net_hdr. It accepts
 // anything.
 func inspect(b []byte) packet {
 	if len(b) < vnetLen+etherLen {
-		return packet{upkeep: true}
+		return packet{upkeep: true, wire: max(0, len(b)-vnetLen)}
 	}
 	eth := b[vnetLen:]
 	kind, l3 := network(eth)
-	p := packet{length: len(eth) - l3}
+	p := packet{length: len(eth) - l3, wire: len(eth), kind: kind, network: l3}
 	proto, l4 := transport(kind, eth, l3)
 	p.upkeep = isUpkeep(kind, proto, eth, l4)
 	gso := b[1] &^ gsoECN
@@ -62,8 +74,11 @@ func inspect(b []byte) packet {
 			l4 = start
 		}
 	}
-	head := l4 - l3 + transportHeader(gso, eth, l4)
-	p.length = min(p.length, head+int(binary.NativeEndian.Uint16(b[4:])))
+	p.super, p.transport, p.size = true, l4, int(binary.NativeEndian.Uint16(b[4:]))
+	p.payload = l4 + transportHeader(gso, eth, l4)
+	p.length = min(p.length, p.payload-l3+p.size)
+	p.pieces = max(1, (len(eth)-p.payload+p.size-1)/max(1, p.size))
+	p.wire += (p.pieces - 1) * p.payload
 	return p
 }
 

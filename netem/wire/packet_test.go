@@ -47,6 +47,13 @@ func tcp() []byte {
 	return b
 }
 
+// sized is what TestInspect looks at.
+type sized struct {
+	length       int
+	upkeep       bool
+	wire, pieces int
+}
+
 func TestInspect(t *testing.T) {
 	plain := vnet(0, gsoNone, 0, 0)
 	payload := make([]byte, 5000)
@@ -54,29 +61,30 @@ func TestInspect(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		frame []byte
-		want  packet
+		want  sized
 	}{
-		{"nothing", nil, packet{upkeep: true}},
-		{"no Ethernet header", vnet(0, 0, 0, 0), packet{upkeep: true}},
-		{"ARP", join(plain, ethernet(etherARP), make([]byte, 28)), packet{28, true}},
-		{"UDP", join(plain, ethernet(etherIPv4), ipv4(protoUDP), make([]byte, 8)), packet{28, false}},
-		{"cut IPv4", join(plain, ethernet(etherIPv4), ipv4(protoUDP)[:10]), packet{10, false}},
-		{"IGMP", join(plain, ethernet(etherIPv4), ipv4(protoIGMP), make([]byte, 8)), packet{28, true}},
-		{"behind two tags", join(plain, ethernet(etherQinQ, etherVLAN, etherIPv4), ipv4(protoUDP)), packet{20, false}},
-		{"TCP over IPv6", join(plain, ethernet(etherIPv6), ipv6(protoTCP), tcp()), packet{72, false}},
-		{"echo request", join(plain, ethernet(etherIPv6), ipv6(protoICMPv6), []byte{128}), packet{41, false}},
-		{"neighbour solicitation", join(plain, ethernet(etherIPv6), ipv6(protoICMPv6), []byte{135}), packet{41, true}},
-		{"listener report", join(plain, ethernet(etherIPv6), ipv6(protoHopByHop), hop, []byte{143}), packet{49, true}},
-		{"ICMPv6 without a type", join(plain, ethernet(etherIPv6), ipv6(protoICMPv6)), packet{40, false}},
-		{"super-segment", join(vnet(vnetNeedsCsum, 1, 1448, 34), ethernet(etherIPv4), ipv4(protoTCP), tcp(), payload), packet{1500, false}},
-		{"super-segment with ECN", join(vnet(vnetNeedsCsum, 4|gsoECN, 1428, 54), ethernet(etherIPv6), ipv6(protoTCP), tcp(), payload), packet{1500, false}},
-		{"super-segment without checksum offload", join(vnet(0, 1, 1448, 0), ethernet(etherIPv4), ipv4(protoTCP), tcp(), payload), packet{1500, false}},
-		{"UDP super-segment", join(vnet(vnetNeedsCsum, gsoUDPL4, 1000, 34), ethernet(etherIPv4), ipv4(protoUDP), make([]byte, 8), payload), packet{1028, false}},
-		{"super-segment no larger than one", join(vnet(vnetNeedsCsum, 1, 1448, 34), ethernet(etherIPv4), ipv4(protoTCP), tcp(), payload[:100]), packet{152, false}},
-		{"checksum beyond the end", join(vnet(vnetNeedsCsum, 1, 1448, 60000), ethernet(etherIPv4), ipv4(protoTCP), tcp(), payload), packet{1500, false}},
+		{"nothing", nil, sized{upkeep: true}},
+		{"no Ethernet header", vnet(0, 0, 0, 0), sized{upkeep: true}},
+		{"ARP", join(plain, ethernet(etherARP), make([]byte, 28)), sized{28, true, 42, 0}},
+		{"UDP", join(plain, ethernet(etherIPv4), ipv4(protoUDP), make([]byte, 8)), sized{28, false, 42, 0}},
+		{"cut IPv4", join(plain, ethernet(etherIPv4), ipv4(protoUDP)[:10]), sized{10, false, 24, 0}},
+		{"IGMP", join(plain, ethernet(etherIPv4), ipv4(protoIGMP), make([]byte, 8)), sized{28, true, 42, 0}},
+		{"behind two tags", join(plain, ethernet(etherQinQ, etherVLAN, etherIPv4), ipv4(protoUDP)), sized{20, false, 42, 0}},
+		{"TCP over IPv6", join(plain, ethernet(etherIPv6), ipv6(protoTCP), tcp()), sized{72, false, 86, 0}},
+		{"echo request", join(plain, ethernet(etherIPv6), ipv6(protoICMPv6), []byte{128}), sized{41, false, 55, 0}},
+		{"neighbour solicitation", join(plain, ethernet(etherIPv6), ipv6(protoICMPv6), []byte{135}), sized{41, true, 55, 0}},
+		{"listener report", join(plain, ethernet(etherIPv6), ipv6(protoHopByHop), hop, []byte{143}), sized{49, true, 63, 0}},
+		{"ICMPv6 without a type", join(plain, ethernet(etherIPv6), ipv6(protoICMPv6)), sized{40, false, 54, 0}},
+		{"super-segment", join(vnet(vnetNeedsCsum, 1, 1448, 34), ethernet(etherIPv4), ipv4(protoTCP), tcp(), payload), sized{1500, false, 5264, 4}},
+		{"super-segment with ECN", join(vnet(vnetNeedsCsum, 4|gsoECN, 1428, 54), ethernet(etherIPv6), ipv6(protoTCP), tcp(), payload), sized{1500, false, 5344, 4}},
+		{"super-segment without checksum offload", join(vnet(0, 1, 1448, 0), ethernet(etherIPv4), ipv4(protoTCP), tcp(), payload), sized{1500, false, 5264, 4}},
+		{"UDP super-segment", join(vnet(vnetNeedsCsum, gsoUDPL4, 1000, 34), ethernet(etherIPv4), ipv4(protoUDP), make([]byte, 8), payload), sized{1028, false, 5210, 5}},
+		{"super-segment no larger than one", join(vnet(vnetNeedsCsum, 1, 1448, 34), ethernet(etherIPv4), ipv4(protoTCP), tcp(), payload[:100]), sized{152, false, 166, 1}},
+		{"checksum beyond the end", join(vnet(vnetNeedsCsum, 1, 1448, 60000), ethernet(etherIPv4), ipv4(protoTCP), tcp(), payload), sized{1500, false, 5264, 4}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := inspect(c.frame); got != c.want {
+			p := inspect(c.frame)
+			if got := (sized{p.length, p.upkeep, p.wire, p.pieces}); got != c.want {
 				t.Errorf("inspect() = %+v, want %+v", got, c.want)
 			}
 		})
@@ -90,8 +98,8 @@ func FuzzInspect(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		before := bytes.Clone(frame)
 		p := inspect(frame)
-		if p.length < 0 || p.length > len(frame) {
-			t.Errorf("length %d of a frame of %d bytes", p.length, len(frame))
+		if p.length < 0 || p.length > len(frame) || p.wire < 0 || p.super && p.pieces < 1 {
+			t.Errorf("%+v of a frame of %d bytes", p, len(frame))
 		}
 		if !bytes.Equal(frame, before) {
 			t.Error("inspect changed the frame")

@@ -20,13 +20,17 @@ func (e *engine) read(p *port) {
 	for i := range n {
 		frame, stamp, whole := e.in.frame(i)
 		size += len(frame)
-		e.admit(d, transit{frame: frame, slot: i}, stamp, whole, now)
+		if stamp == 0 {
+			stamp = now.UnixNano()
+		}
+		e.admit(d, arrival{transit{frame: frame, slot: i}, stamp, e.clock.at(stamp, now), whole})
 	}
 	e.agenda.update(d)
-	for mono := e.clock.now(); d.queue.n > 0 && d.due <= mono; {
+	for mono := e.clock.now(); d.n > 0 && d.due <= mono; {
 		e.flush(d, mono)
 	}
-	e.vacate(d)
+	e.vacate(&d.way)
+	e.vacate(&d.early)
 	p.batch = batchSmall
 	if size/n > largeFrame {
 		p.batch = batchLarge
@@ -36,49 +40,27 @@ func (e *engine) read(p *port) {
 	}
 }
 
-// admit puts a frame on its way, or drops it.
-func (e *engine) admit(d *direction, t transit, stamp int64, whole bool, now time.Time) {
-	if stamp == 0 {
-		stamp = now.UnixNano()
-	}
-	d.tally.add(netem.Counters{In: 1})
-	f, cause := d.decide(t.frame, stamp)
-	switch {
-	case cause != "":
-	case !whole:
-		cause = netem.Refused
-	case d.bytes+memory(len(t.frame)) > e.limit:
-		cause = netem.Overflow
-	}
-	if cause != "" {
-		e.report(d, t.frame, cause)
-		return
-	}
-	t.copies = 1
-	if f.twice {
-		t.copies = 2
-		d.tally.add(netem.Counters{Duplicated: 1})
-	}
-	e.order++
-	t.order = e.order
-	d.enter(t, e.clock.at(stamp, now), f.delay)
-}
-
-// vacate moves the frames that stay on their way out of the receive slots.
-func (e *engine) vacate(d *direction) {
-	for i := d.queue.n - 1; i >= 0; i-- {
-		t := d.queue.at(i)
+// vacate moves the frames that stay in a queue out of the receive slots.
+func (e *engine) vacate(q *queue) {
+	for i := q.n - min(q.n, q.fresh); i < q.n; i++ {
+		t := q.at(i)
 		if t.slot < 0 {
-			return
+			continue
 		}
 		if c := class(len(t.frame)); classes[c] == slotLen {
 			e.in.refill(t.slot, e.pool.get(c))
 		} else {
-			b := e.pool.get(c)
-			t.frame = b[:copy(b, t.frame)]
+			t.frame = e.copy(t.frame)
 		}
 		t.slot = -1
 	}
+	q.fresh = 0
+}
+
+// copy is a frame in a buffer of its own.
+func (e *engine) copy(frame []byte) []byte {
+	b := e.pool.get(class(len(frame)))
+	return b[:copy(b, frame)]
 }
 
 // overflow reports the frames that did not fit the socket's receive buffer.

@@ -22,7 +22,7 @@ const (
 func (e *engine) flush(d *direction, now int64) {
 	defer e.agenda.update(d)
 	if d.setting.Load().Down || !e.open(d, now) {
-		for d.queue.n > 0 && d.due <= now {
+		for d.n > 0 && d.due <= now {
 			e.drop(d, netem.LinkDown)
 		}
 		return
@@ -66,18 +66,15 @@ func (e *engine) open(d *direction, now int64) bool {
 // collect fills the outbox with what is due.
 func (e *engine) collect(d *direction, now int64) {
 	e.out.n = 0
-	size := 0
-	for i := 0; i < d.queue.n && size < flushBytes; i++ {
-		t := d.queue.at(i)
-		if t.due > now {
+	for i, j, size := 0, 0, 0; i < d.n && size < flushBytes; i++ {
+		t, early := d.next(i, j)
+		if t.due > now || !e.out.add(t.frame) {
 			return
 		}
-		for range t.copies {
-			if !e.out.add(t.frame) {
-				return
-			}
-			size += len(t.frame)
+		if early {
+			j++
 		}
+		size += len(t.frame)
 	}
 }
 

@@ -7,7 +7,12 @@
 // A frame's time on its way counts from the kernel's receive stamp, so that the
 // time until it is read adds nothing. Frames keep the checksum and segmentation
 // offload that they came with: what the sender's kernel handed over as one
-// super-segment is carried, lost or duplicated as one frame.
+// super-segment is carried, lost or duplicated as one frame, and takes its turn at
+// a rate as one. Only one that is corrupted is cut into the frames that it stands
+// for.
+//
+// A frame that is down, too big or lost takes no turn. What has its turn draws its
+// delay, keeps the order of the direction, unless it is to overtake, and leaves.
 package wire
 
 import (
@@ -28,14 +33,15 @@ const DefaultLimit = 64 << 20
 
 // Options for New. The zero value is useful.
 type Options struct {
-	// Seed drives loss, duplication and jitter. The same seed deals the same
+	// Seed drives all that is left to chance. The same seed deals the same
 	// fates to the same sequence of frames in each direction of each link. IP
 	// traffic draws separately from the network's housekeeping (ARP, neighbour
 	// discovery, group membership), so that the one does not depend on the other.
 	Seed uint64
 	// OnDrop, if not nil, is told of each frame that is dropped. It is called on
 	// the thread that carries all frames: it must return within microseconds and
-	// may keep the Drop. Frames that the kernel dropped before the wire saw them
+	// may keep the Drop. Frames that find their queue full are dropped with
+	// netem.Overflow. Frames that the kernel dropped before the wire saw them
 	// (netem.Overflow of the receive buffer, netem.Refused) have no Frame.
 	OnDrop func(netem.Drop)
 	// Limit is the memory, in bytes, that the frames on their way in one
