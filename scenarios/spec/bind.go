@@ -99,12 +99,16 @@ func (d *decoder) bind(key string, n ast.Node, v reflect.Value) bool {
 
 func (d *decoder) leaf(key string, n ast.Node, l leaf) bool {
 	s, c := scalarOf(n)
-	if c == nil {
+	switch {
+	case c == nil:
 		l.set(d.place(n))
-		c = l.parse(s)
-	}
-	if c == nil {
-		return true
+		if c = l.parse(s); c == nil {
+			return true
+		}
+	case c.valid == "":
+		if right := l.parse(scalar{}); right != nil {
+			c.valid = right.valid
+		}
 	}
 	if strings.Contains(s.text, "${") {
 		c = notYet("a parameter such as " + quote(s.text))

@@ -33,12 +33,15 @@ type builder struct {
 	closed map[string]int
 	// links is the state of the links as the steps change them.
 	links []topo.Link
+	// vague are the links, by their ends, of which a value was refused, so that
+	// what they are is not known.
+	vague map[[2]string]bool
 }
 
 func (d *decoder) build(raw *rawScenario) *Scenario {
 	b := &builder{
 		decoder: d, sc: &Scenario{File: d.file}, rules: map[string]map[string]bool{},
-		open: map[string]int{}, closed: map[string]int{},
+		open: map[string]int{}, closed: map[string]int{}, vague: map[[2]string]bool{},
 	}
 	b.head(raw)
 	b.declare(raw)

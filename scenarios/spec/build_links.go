@@ -3,7 +3,6 @@ package spec
 import (
 	"slices"
 
-	"testbed/netem"
 	"testbed/topo"
 )
 
@@ -29,6 +28,7 @@ func (b *builder) joinAll(raw []*rawLink) (links []topo.Link) {
 		}
 		first[ends], first[[2]string{ends[1], ends[0]}] = r.Between.line, r.Between.line
 		l := topo.Link{Ends: ends}
+		b.vague[ends] = r.partial
 		b.impair(&l, &r.rawImpairment, &r.Toward)
 		links = append(links, l)
 	}
@@ -70,56 +70,7 @@ func (b *builder) impair(l *topo.Link, both *rawImpairment, toward *entries[rawD
 			i.Down = !e.value.Up.V
 		}
 	}
-	b.steady(l, both, toward)
-}
-
-// apply sets what a declaration names in one direction, but for the keys whose
-// meaning differs between a link and its directions.
-func apply(i *netem.Impairment, r *rawImpairment) {
-	if r.Delay != nil {
-		i.Delay = r.Delay.V
+	if !b.vague[l.Ends] {
+		b.compatible(l, both, toward)
 	}
-	if r.Jitter != nil {
-		i.Jitter = r.Jitter.V
-	}
-	if r.Loss != nil {
-		i.Loss = r.Loss.V
-	}
-	if r.Duplicate != nil {
-		i.Duplicate = r.Duplicate.V
-	}
-}
-
-// steady notes a jitter above its delay, once, at the last key that causes it.
-func (b *builder) steady(l *topo.Link, both *rawImpairment, toward *entries[rawDirection]) {
-	for side, i := range l.Toward {
-		if i.Jitter <= i.Delay {
-			continue
-		}
-		at := culprit(both)
-		for _, e := range toward.list {
-			if e.value != nil && e.key == l.Ends[side] {
-				if own := culprit(&e.value.rawImpairment); own.line != 0 {
-					at = own
-				}
-			}
-		}
-		if at.line == 0 {
-			continue
-		}
-		c := bad("the jitter of %s toward %q is more than the delay of %s", i.Jitter, l.Ends[side], i.Delay)
-		b.add(at, c.want("a jitter from 0s to the delay"))
-		return
-	}
-}
-
-// culprit is where a jitter, or else a delay, is written.
-func culprit(r *rawImpairment) mark {
-	switch {
-	case r.Jitter != nil:
-		return r.Jitter.mark
-	case r.Delay != nil:
-		return r.Delay.mark
-	}
-	return mark{}
 }

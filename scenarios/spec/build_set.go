@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"testbed/topo"
@@ -23,7 +24,7 @@ func (b *builder) set(raw *rawSet) *Set {
 
 func (b *builder) setLink(s *Set, r *rawSetLink) {
 	if r.rawImpairment == (rawImpairment{}) && r.Toward.line == 0 && !r.partial {
-		b.add(r.mark, bad("a set that changes nothing").want("one of delay, jitter, loss, duplicate, mtu, up, toward"))
+		b.add(r.mark, bad("a set that changes nothing").want("one of "+strings.Join(b.keys(reflect.TypeFor[rawSetLink]())[1:], ", ")))
 	}
 	if r.Link == nil || !b.knownPair("link", r.Link) {
 		return
@@ -37,46 +38,10 @@ func (b *builder) setLink(s *Set, r *rawSetLink) {
 		return
 	}
 	l := &b.links[i]
+	b.vague[l.Ends] = b.vague[l.Ends] || r.partial
 	b.impair(l, &r.rawImpairment, &r.Toward)
 	s.Link, s.Toward, s.MTU, s.Down = i, l.Toward, l.MTU, l.Down
 	s.Text = linkText(ends, r)
-}
-
-// linkText says a change of a link in words.
-func linkText(ends [2]string, r *rawSetLink) string {
-	changes := impairmentText(&r.rawImpairment)
-	for _, e := range r.Toward.list {
-		if e.value != nil {
-			for _, c := range impairmentText(&e.value.rawImpairment) {
-				changes = append(changes, c+" toward "+e.key)
-			}
-		}
-	}
-	return fmt.Sprintf("link %s – %s: %s", ends[0], ends[1], strings.Join(changes, ", "))
-}
-
-func impairmentText(r *rawImpairment) (parts []string) {
-	if r.Up != nil && r.Up.V {
-		parts = append(parts, "up")
-	} else if r.Up != nil {
-		parts = append(parts, "down")
-	}
-	if r.Delay != nil {
-		parts = append(parts, "delay "+r.Delay.V.String())
-	}
-	if r.Jitter != nil {
-		parts = append(parts, "jitter "+r.Jitter.V.String())
-	}
-	if r.Loss != nil {
-		parts = append(parts, fmt.Sprintf("loss %.10g%%", r.Loss.V*100))
-	}
-	if r.Duplicate != nil {
-		parts = append(parts, fmt.Sprintf("duplicate %.10g%%", r.Duplicate.V*100))
-	}
-	if r.MTU != nil {
-		parts = append(parts, fmt.Sprintf("mtu %d", r.MTU.V))
-	}
-	return parts
 }
 
 func (b *builder) setNode(s *Set, r *rawSetNode) {

@@ -21,7 +21,11 @@ func DecodeFile(path string) (*Scenario, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read scenario: %w", err)
 	}
-	return Decode(path, src)
+	sc, err := Decode(path, src)
+	if sc != nil {
+		sc.Source = src
+	}
+	return sc, err
 }
 
 // Decode reads a scenario from the text of a file, strictly: what the language

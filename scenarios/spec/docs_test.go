@@ -20,7 +20,7 @@ func TestDocsNameEveryKey(t *testing.T) {
 	}
 	doc := string(src)
 	words := slices.Concat(packetKinds, []string{"with"})
-	for _, m := range regexp.MustCompile(`(?m)^ {6,8}"([a-z_]+)": \{$`).FindAllStringSubmatch(string(schema), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ {6,}"([a-z_]+)": \{$`).FindAllStringSubmatch(string(schema), -1) {
 		if m[1] != "properties" && m[1] != "items" {
 			words = append(words, m[1])
 		}

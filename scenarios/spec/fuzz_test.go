@@ -8,12 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"testbed/netem"
 	"testbed/scenarios"
 )
 
 // FuzzDecode asserts that no input makes Decode panic, that every problem
-// stands in the file, that the result is the same each time, and that the
-// schema accepts what Decode accepts.
+// stands in the file, that the result is the same each time, that links ask for
+// nothing that no medium can do, and that the schema accepts what Decode accepts.
 func FuzzDecode(f *testing.F) {
 	files, err := fs.Glob(scenarios.Library, "*.yaml")
 	if err != nil {
@@ -56,8 +57,28 @@ func FuzzDecode(f *testing.F) {
 		if !reflect.DeepEqual(sc, again) {
 			t.Fatal("two results")
 		}
+		carried(t, sc)
 		if err := checkSchema(t, src); err != nil {
 			t.Fatalf("the schema rejects what Decode accepts: %v", err)
 		}
 	})
+}
+
+// carried fails unless every state of every link is one that a medium can carry.
+func carried(t *testing.T, sc *Scenario) {
+	t.Helper()
+	var all []netem.Impairment
+	for _, l := range sc.Topology.Links {
+		all = append(all, l.Toward[:]...)
+	}
+	for _, s := range sc.Steps {
+		if s.Set != nil {
+			all = append(all, s.Set.Toward[:]...)
+		}
+	}
+	for _, i := range all {
+		if err := i.Validate(); err != nil {
+			t.Fatalf("%+v: %v", i, err)
+		}
+	}
 }

@@ -105,23 +105,11 @@ type rawRoute struct {
 
 func (*rawRoute) noun() string { return "a route" }
 
-// rawImpairment are the keys that a link, one direction of it and a change of
-// it have in common.
-type rawImpairment struct {
-	Delay     *duration `json:"delay" doc:"how long each frame is on its way, one way"`
-	Jitter    *duration `json:"jitter" doc:"the spread around the delay; at most the delay"`
-	Loss      *percent  `json:"loss" doc:"the share of frames that are lost at random"`
-	Duplicate *percent  `json:"duplicate" doc:"the share of frames that arrive twice"`
-	MTU       *mtu      `json:"mtu" doc:"bytes: of the interfaces at both ends; under toward, the largest packet that this direction carries, larger ones vanish"`
-	Up        *truth    `json:"up" doc:"false takes the link down; under toward, this direction alone carries nothing"`
-}
-
 type rawLink struct {
 	mark
 	Between *pair `json:"between" jsonschema:"required" doc:"the two nodes that it joins, such as [client, server]"`
 	rawImpairment
 	Toward entries[rawDirection] `json:"toward" doc:"what differs in the direction toward one end, by that end's name"`
-	_      struct{}              `later:"reorder corrupt rate queue"`
 }
 
 func (*rawLink) noun() string { return "a link" }
@@ -129,7 +117,6 @@ func (*rawLink) noun() string { return "a link" }
 type rawDirection struct {
 	mark
 	rawImpairment
-	_ struct{} `later:"reorder corrupt rate queue"`
 }
 
 func (*rawDirection) noun() string { return "a direction of a link" }

@@ -233,7 +233,6 @@ type rawSetLink struct {
 	Link *pair `json:"link" jsonschema:"required" doc:"the link to change, by its two nodes"`
 	rawImpairment
 	Toward entries[rawDirection] `json:"toward" doc:"what changes in the direction toward one end, by that end's name"`
-	_      struct{}              `later:"reorder corrupt rate queue"`
 }
 
 func (*rawSetLink) noun() string { return "a change of a link" }

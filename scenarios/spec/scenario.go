@@ -16,7 +16,9 @@ import (
 // must be observed.
 type Scenario struct {
 	// File is the path it was read from, as given.
-	File     string
+	File string
+	// Source is the file's text; DecodeFile keeps it.
+	Source   []byte
 	Name     string
 	Summary  string
 	Tags     []string

@@ -82,7 +82,7 @@ func TestSchemaAcceptsForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"name", "sysctls", "nth", "probability", "backlog", "syn_times", "hook", "env", "duplicate"} {
+	for _, key := range []string{"name", "sysctls", "nth", "probability", "backlog", "syn_times", "hook", "env", "duplicate", "to_bad", "spread", "queue", "random"} {
 		if !strings.Contains(string(src), key+":") || !strings.Contains(string(schema), `"`+key+`": {`) {
 			t.Errorf("the key %s is not in both the example and the schema", key)
 		}
@@ -94,10 +94,12 @@ func TestSchemaAcceptsForms(t *testing.T) {
 func TestSchemaRejects(t *testing.T) {
 	for _, name := range []string{
 		"unknown-key-link", "unknown-key-top", "unknown-key-node", "delay-no-unit", "delay-wrong-unit", "delay-negative", "loss-over-100",
-		"loss-no-unit", "link-three-ends", "link-later-keys", "later-switch", "later-scan", "missing-keys", "no-steps", "no-nodes", "listen-port",
+		"loss-no-unit", "link-three-ends", "later-switch", "later-scan", "missing-keys", "no-steps", "no-nodes", "listen-port",
 		"listen-tls-number", "listen-unknown-serve", "listen-missing-serve", "step-two-actions", "step-no-action", "step-foreign-key", "wait-expect",
 		"expect-foreign", "expect-unknown", "expect-bare-number", "expect-states", "expect-packets", "firewall-no-action", "nat-timeout",
 		"set-neither", "set-mixed", "sysctl-name", "node-name", "node-empty", "mtu-quoted", "yaml-list",
+		"rate-no-unit", "rate-bytes", "rate-map", "queue-no-unit", "queue-empty-map", "queue-map-units", "reorder-over-100", "jitter-no-spread",
+		"jitter-distribution", "jitter-correlation-over-100", "loss-both", "loss-neither", "loss-correlation-alone", "bursts-no-end", "bursts-hyphens",
 	} {
 		src, err := os.ReadFile(filepath.Join("testdata/broken", name+".yaml"))
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 const (
 	patternTime  = `[0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h)`
 	patternTerm  = `([0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h)|[0-9]+(\.[0-9]+)? +(owd|rtt))`
+	patternSize  = `[0-9]+(\.[0-9]+)?(B|KiB|MiB)`
 	patternCount = `[0-9]+`
 	patternName  = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
 	patternCIDR  = `^[0-9A-Fa-f.:]+/[0-9]{1,3}$`
@@ -78,6 +79,38 @@ func (seconds) JSONSchema() *jsonschema.Schema {
 
 func (percent) JSONSchema() *jsonschema.Schema {
 	return text(`^0*(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$`, "0% to 100%")
+}
+
+func (distribution) JSONSchema() *jsonschema.Schema { return oneWord(distributions) }
+
+func (bandwidth) JSONSchema() *jsonschema.Schema {
+	return text(`^([0-9]+(\.[0-9]+)?([kmgt]i?)?bit|unlimited)$`, "bits in a second, such as 10mbit, or unlimited")
+}
+
+func (byteCount) JSONSchema() *jsonschema.Schema {
+	return text("^"+patternSize+"$", "bytes, such as 64KiB")
+}
+
+// JSONSchemaExtend allows the forms that are no map.
+func (rawJitter) JSONSchemaExtend(s *jsonschema.Schema) { orElse(s, duration{}.JSONSchema()) }
+
+// JSONSchemaExtend allows the forms that are no map.
+func (rawLoss) JSONSchemaExtend(s *jsonschema.Schema) {
+	s.OneOf = []*jsonschema.Schema{{Required: []string{"random"}}, {Required: []string{"bursts"}}}
+	orElse(s, percent{}.JSONSchema())
+}
+
+// JSONSchemaExtend allows the forms that are no map.
+func (rawQueue) JSONSchemaExtend(s *jsonschema.Schema) {
+	one := uint64(1)
+	s.MinProperties = &one
+	orElse(s, text("^([0-9]+packets?|"+patternSize+"|unlimited)$", "packets or bytes, such as 100packets or 64KiB, or unlimited"))
+}
+
+// orElse makes a schema allow another form as well.
+func orElse(s, other *jsonschema.Schema) {
+	own := *s
+	*s = *either(other, &own)
 }
 
 func (mtu) JSONSchema() *jsonschema.Schema     { return numbers("68", "65535", "bytes") }

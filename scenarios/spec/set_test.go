@@ -42,6 +42,56 @@ func TestSetFolds(t *testing.T) {
 	}
 }
 
+// TestImpairments holds what each form of a link's keys means, and how a change
+// tells of it. A key that is set again is set as a whole.
+func TestImpairments(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		keys string
+		want netem.Impairment
+		text string
+	}{
+		{"jitter: 2ms", netem.Impairment{Jitter: 2 * ms}, "jitter 2ms"},
+		{"jitter: {spread: 2ms}", netem.Impairment{Jitter: 2 * ms}, "jitter 2ms"},
+		{
+			"jitter: {spread: 2ms, distribution: pareto, correlation: 25%}",
+			netem.Impairment{Jitter: 2 * ms, Distribution: netem.Pareto, JitterCorrelation: 0.25}, "jitter 2ms pareto correlated by 25%",
+		},
+		{"loss: 0.1%", netem.Impairment{Loss: 0.001}, "loss 0.1%"},
+		{"loss: {random: 3%, correlation: 99.5%}", netem.Impairment{Loss: 0.03, LossCorrelation: 0.995}, "loss 3% correlated by 99.5%"},
+		{
+			"loss: {bursts: {to_bad: 1%, to_good: 25%}}",
+			netem.Impairment{Bursts: netem.GilbertElliott{ToBad: 0.01, ToGood: 0.25, LossBad: 1}}, "loss in bursts (to bad 1%, to good 25%, in bad 100%)",
+		},
+		{
+			"loss: {bursts: {to_bad: 100%, to_good: 0%, in_bad: 50%, in_good: 2%}}",
+			netem.Impairment{Bursts: netem.GilbertElliott{ToBad: 1, LossBad: 0.5, LossGood: 0.02}}, "loss in bursts (to bad 100%, to good 0%, in bad 50%, in good 2%)",
+		},
+		{"reorder: 25%, corrupt: 0.5%", netem.Impairment{Reorder: 0.25, Corrupt: 0.005}, "reorder 25%, corrupt 0.5%"},
+		{"rate: 10mbit", netem.Impairment{Rate: 10_000_000}, "rate 10mbit"},
+		{"rate: 1gbit", netem.Impairment{Rate: 1_000_000_000}, "rate 1gbit"},
+		{"rate: 500kbit", netem.Impairment{Rate: 500_000}, "rate 500kbit"},
+		{"rate: 1.5kibit, queue: 1packet", netem.Impairment{Rate: 1536, Queue: netem.Queue{Frames: 1}}, "rate 1536bit, queue 1 packet"},
+		{"rate: 8bit, queue: 100packets", netem.Impairment{Rate: 8, Queue: netem.Queue{Frames: 100}}, "rate 8bit, queue 100 packets"},
+		{"rate: 1tbit, queue: 64KiB", netem.Impairment{Rate: 1e12, Queue: netem.Queue{Bytes: 65536}}, "rate 1tbit, queue 64KiB"},
+		{
+			"rate: 1mbit, queue: {packets: 10, bytes: 1500B}",
+			netem.Impairment{Rate: 1e6, Queue: netem.Queue{Frames: 10, Bytes: 1500}}, "rate 1mbit, queue 10 packets and 1500B",
+		},
+		{"rate: unlimited, queue: unlimited", netem.Impairment{}, "rate unlimited, queue unlimited"},
+	} {
+		for _, before := range []string{"", ", jitter: {spread: 1ms, distribution: normal, correlation: 1%}, loss: {random: 9%, correlation: 5%}, rate: 1kbit, queue: {packets: 1, bytes: 1MiB}"} {
+			sc := mustDecode(t, "name: a\nnodes: {a: {}, b: {}}\nlinks:\n  - {between: [a, b], delay: 10ms"+before+"}\nsteps:\n"+
+				"  - set: {link: [a, b], jitter: 0s, loss: 0%, rate: unlimited, queue: unlimited}\n  - set: {link: [a, b], "+c.keys+"}\n")
+			c.want.Delay = 10 * ms
+			got := sc.Steps[1].Set
+			if d := cmp.Diff(both(c.want), got.Toward); d != "" || got.Text != "link a – b: "+c.text {
+				t.Errorf("%s: %q (-want +got):\n%s", c.keys, got.Text, d)
+			}
+		}
+	}
+}
+
 func TestSetNode(t *testing.T) {
 	sc := mustDecode(t, twoNodes+`
   - set: {node: b, listen: [{port: 80, serve: no-accept}], routes: [{to: default, via: a}]}

@@ -134,8 +134,11 @@ func (v *mtu) parse(s scalar) (c *complaint) {
 	return c
 }
 
+// maxNatural bounds counts.
+const maxNatural = 1 << 20
+
 func (v *natural) parse(s scalar) (c *complaint) {
-	v.V, c = between(s, 1, 1<<20, "a number from 1")
+	v.V, c = between(s, 1, maxNatural, "a number from 1")
 	return c
 }
 
