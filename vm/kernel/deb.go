@@ -20,8 +20,13 @@ const (
 	maxUnpacked = 2 << 30 // bytes
 )
 
-// ErrNotDeb says that a file is no Debian package.
-var ErrNotDeb = errors.New("not a Debian package")
+// Errors of a package.
+var (
+	// ErrNotDeb says that a file is no Debian package.
+	ErrNotDeb = errors.New("not a Debian package")
+	// ErrNoKernel says that a package does not hold a kernel with its modules.
+	ErrNoKernel = errors.New("not a package of a kernel")
+)
 
 // The layout of an ar archive (deb(5), ar(5)).
 const (
@@ -85,7 +90,7 @@ func unpackDeb(ctx context.Context, deb io.Reader, dir string, progress func()) 
 	}
 	defer root.Close()
 	u := unpacker{root: root, left: maxUnpacked}
-	archive := tar.NewReader(plain)
+	archive := tar.NewReader(io.LimitReader(plain, maxUnpacked))
 	for {
 		h, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -161,4 +166,16 @@ func (u *unpacker) write(name string, content io.Reader) error {
 		return fmt.Errorf("%s: more than %d bytes in all", name, maxUnpacked)
 	}
 	return nil
+}
+
+// noKernel says what is wrong with what a package unpacked to.
+func noKernel(err error) error {
+	var missing *NoModules
+	switch {
+	case errors.Is(err, ErrNotBzImage):
+		return fmt.Errorf("%w: its image is %w", ErrNoKernel, ErrNotBzImage)
+	case errors.As(err, &missing):
+		return fmt.Errorf("%w: it holds no modules of kernel %s", ErrNoKernel, missing.Release)
+	}
+	return fmt.Errorf("%w: it holds no boot/vmlinuz-*", ErrNoKernel)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -56,18 +57,22 @@ func newClient() *http.Client {
 
 // get copies a file of at most limit bytes, and tells how far it is. The error is
 // a *MirrorError, unless it is w's.
-func (d downloader) get(ctx context.Context, url string, limit int64, w io.Writer, progress func(done int64)) error {
+func (d downloader) get(ctx context.Context, from string, limit int64, w io.Writer, progress func(done int64)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watchdog := time.AfterFunc(d.silence, func() { cancel(ErrStalled) })
 	defer watchdog.Stop()
 	fail := func(err error) error {
+		var of *url.Error // which names the URL too
+		if errors.As(err, &of) {
+			err = of.Err
+		}
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return &MirrorError{URL: url, Err: err}
+		return &MirrorError{URL: from, Err: err}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
 		return fail(err)
 	}
@@ -96,13 +101,13 @@ func (d downloader) get(ctx context.Context, url string, limit int64, w io.Write
 }
 
 // verify is get for a file whose digest is known.
-func (d downloader) verify(ctx context.Context, url string, want digest, w io.Writer, progress func(done int64)) error {
+func (d downloader) verify(ctx context.Context, from string, want digest, w io.Writer, progress func(done int64)) error {
 	h := sha256.New()
-	if err := d.get(ctx, url, want.size, io.MultiWriter(w, h), progress); err != nil {
+	if err := d.get(ctx, from, want.size, io.MultiWriter(w, h), progress); err != nil {
 		return err
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); got != want.sha256 {
-		return &MirrorError{URL: url, Err: fmt.Errorf("%w: its SHA-256 is %s, not %s", ErrMismatch, got, want.sha256)}
+		return &MirrorError{URL: from, Err: fmt.Errorf("%w: its SHA-256 is %s, not %s", ErrMismatch, got, want.sha256)}
 	}
 	return nil
 }

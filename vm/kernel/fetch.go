@@ -140,7 +140,7 @@ func (s Store) add(ctx context.Context, deb io.Reader, stage string, progress fu
 	}
 	k, err := unpacked(dir)
 	if err != nil {
-		return Kernel{}, err
+		return Kernel{}, noKernel(err)
 	}
 	place := filepath.Join(s.Dir, k.Release)
 	if err := os.Rename(place, filepath.Join(stage, "old")); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -102,14 +102,21 @@ func (s Store) Find(name string) (Kernel, error) {
 	}
 	k, err := s.Find(chosen)
 	if err != nil {
-		return Kernel{}, fmt.Errorf("%w\nIt was chosen before: testbed kernel use auto takes any", err)
+		return Kernel{}, fmt.Errorf("%w\nIt was chosen with testbed kernel use %s; to take any: testbed kernel use auto", err, chosen)
 	}
 	return k, nil
 }
 
-// isPath holds for what can't be a version or release.
+// isPath holds for what can't be a version or release, which begin with a digit.
 func isPath(name string) bool {
-	return strings.ContainsRune(name, filepath.Separator) || name == "." || name == ".."
+	if strings.ContainsRune(name, filepath.Separator) {
+		return true
+	}
+	if name == "" || leading.MatchString(name) {
+		return false
+	}
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 // isVersion holds for what begins as versions do.

@@ -67,6 +67,29 @@ func (k Kernel) Lacks(names ...string) ([]string, error) {
 	return missing, nil
 }
 
+// Size is how much the image and the modules take on disk, in bytes.
+func (k Kernel) Size() (int64, error) {
+	info, err := os.Stat(k.Image)
+	if err != nil {
+		return 0, err
+	}
+	n := info.Size()
+	if k.Modules == "" {
+		return n, nil
+	}
+	err = filepath.WalkDir(k.Modules, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			n += info.Size()
+		}
+		return err
+	})
+	return n, err
+}
+
 // Config is the value of an option in the kernel's configuration, such as "250"
 // of CONFIG_HZ, "y", "m", or a quoted string; empty if it is not set. The error
 // is fs.ErrNotExist where the kernel came without its configuration.

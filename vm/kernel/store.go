@@ -60,17 +60,15 @@ func Find(name string) (Kernel, error) {
 func (s Store) List() ([]Kernel, error) {
 	cached, err1 := s.cached()
 	installed, err2 := s.installed()
-	return slices.Concat(serving(cached, true), serving(installed, true), serving(cached, false), serving(installed, false)), errors.Join(err1, err2)
-}
-
-// serving are the kernels that serve, or those that don't.
-func serving(list []Kernel, want bool) (out []Kernel) {
-	for _, k := range list {
-		if k.Serves() == want {
-			out = append(out, k)
+	var serve, lack []Kernel
+	for _, k := range slices.Concat(cached, installed) {
+		if k.Serves() {
+			serve = append(serve, k)
+		} else {
+			lack = append(lack, k)
 		}
 	}
-	return out
+	return slices.Concat(serve, lack), errors.Join(err1, err2)
 }
 
 // Serves tells whether the kernel has all that is Required.
