@@ -8,8 +8,10 @@ import (
 	"os"
 
 	"testbed/scenarios/spec"
+	"testbed/scenarios/virtual"
 	"testbed/topo/rtnl"
 	"testbed/topo/sandbox"
+	"testbed/vm/guest"
 )
 
 // The exit codes.
@@ -23,6 +25,7 @@ const (
 )
 
 func main() {
+	guest.Main(virtual.Guest())
 	os.Exit(exit(newRoot().Execute()))
 }
 

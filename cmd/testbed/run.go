@@ -24,6 +24,7 @@ import (
 
 // runFlags are those of `testbed run`.
 type runFlags struct {
+	clockFlags
 	jobs        int
 	json, junit string
 	keep        bool
@@ -63,6 +64,7 @@ invalid scenario, 3 this host can't run it, 4 the testbed itself failed,
 	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many scenarios run at once (0: up to 16)")
 	c.Flags().StringVar(&f.json, "json", "", "write the full report as JSON to `FILE` (- for standard output)")
 	c.Flags().StringVar(&f.junit, "junit", "", "write a JUnit XML report to `FILE` (- for standard output)")
+	f.clockFlags.add(c)
 	c.Flags().BoolVar(&f.keep, "keep", false, "hold the network open after the last step, for `testbed exec`, until Ctrl-C")
 	c.Flags().StringVar(&f.story, "story", "auto", "whose whole story is told: always, failed, never; auto: always for one scenario, else failed")
 	c.Flags().StringVar(&f.color, "color", "auto", "colours: always, never; auto: on a terminal")
@@ -102,8 +104,10 @@ func (f *runFlags) run(args []string) error {
 		}
 		o.Files = append(o.Files, door)
 	}
-	if err := sandbox.Enter(o); err != nil {
-		return err
+	if slices.ContainsFunc(list, func(s *spec.Scenario) bool { return !f.isVirtual(s) }) {
+		if err := sandbox.Enter(o); err != nil {
+			return err
+		}
 	}
 	return f.perform(list)
 }
@@ -123,6 +127,9 @@ func (f *runFlags) check() error {
 	}
 	if f.json == "-" && f.junit == "-" {
 		return usage("--json - and --junit - both want standard output")
+	}
+	if err := f.clockFlags.check(); err != nil {
+		return err
 	}
 	return errors.Join(writable("json", f.json), writable("junit", f.junit))
 }
@@ -159,7 +166,23 @@ func (f *runFlags) perform(list []*spec.Scenario) error {
 		o.Keep = p.keep
 	}
 	began := time.Now()
-	results := run.All(ctx, list, o)
+	var onHost, onVirtual []*spec.Scenario
+	for _, s := range list {
+		if f.isVirtual(s) {
+			onVirtual = append(onVirtual, s)
+		} else {
+			onHost = append(onHost, s)
+		}
+	}
+	results := run.All(ctx, onHost, o)
+	if len(onVirtual) > 0 {
+		more, err := f.onVirtualClock(ctx, onVirtual, p)
+		if err != nil {
+			p.close()
+			return err
+		}
+		results = append(results, more...)
+	}
 	p.close()
 	if len(results) > 1 {
 		report.Summary(text, results, time.Since(began))

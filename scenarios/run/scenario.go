@@ -20,6 +20,10 @@ type Options struct {
 	OnStart func(*spec.Scenario)
 	OnStep  func(s *spec.Scenario, step int, title string)
 	OnDone  func(*verdict.Result)
+	// Clock is what the time in here is; empty is the host's.
+	Clock verdict.Clock
+	// Capture has the result keep what crossed the links.
+	Capture bool
 	// turn, in All, lets one scenario at a time build its network, and each one
 	// of the first to run wait for the others of them: building takes the
 	// processor's time, and would delay those that measure.
@@ -35,7 +39,7 @@ func Scenario(ctx context.Context, s *spec.Scenario, o Options) *verdict.Result 
 	if o.OnStart != nil {
 		o.OnStart(s)
 	}
-	r := &verdict.Result{Scenario: s, Began: time.Now()}
+	r := &verdict.Result{Scenario: s, Clock: o.Clock, Began: time.Now()}
 	if r.Err = perform(ctx, s, o, r); r.Elapsed == 0 {
 		r.Elapsed = time.Since(r.Began)
 	}
@@ -66,7 +70,7 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 		if err != nil {
 			return fmt.Errorf("step %d, %s: %w", i+1, Title(step), interruption(ctx, err))
 		}
-		obs.Step = i + 1
+		obs.Step, obs.Clock = i+1, o.Clock
 		r.Steps = append(r.Steps, verdict.StepResult{Step: step, Observation: obs, Verdict: verdict.Judge(step, obs)})
 	}
 	if o.Keep != nil {
@@ -76,19 +80,19 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 	return nil
 }
 
-// errInterrupted is context.Canceled in the words of a report.
-var errInterrupted error = interrupt{}
+// ErrInterrupted is context.Canceled in the words of a report.
+var ErrInterrupted error = interrupt{}
 
 type interrupt struct{}
 
 func (interrupt) Error() string { return "interrupted" }
 func (interrupt) Unwrap() error { return context.Canceled }
 
-// interruption is errInterrupted for an error that comes of the context having
+// interruption is ErrInterrupted for an error that comes of the context having
 // been cancelled, and else the error.
 func interruption(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return errInterrupted
+		return ErrInterrupted
 	}
 	return err
 }

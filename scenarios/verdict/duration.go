@@ -19,6 +19,10 @@ func DefaultTolerance(want time.Duration) time.Duration {
 	return want.Abs()/50 + 5*time.Millisecond
 }
 
+// VirtualTolerance is that of a step on the virtual clock which names none. Only
+// what the nodes compute takes time there beyond what is emulated.
+const VirtualTolerance = time.Millisecond
+
 // FormatDuration writes a duration for people: 812µs, 1.25ms, 200.4ms, 7.132s,
 // 133.3s, 1h2m3s. Digits beyond those that matter are rounded away, as are
 // trailing zeros.
@@ -179,6 +183,9 @@ func sourceNote(s observe.Source) string {
 func (j *judge) tolerance(want time.Duration) time.Duration {
 	if j.e.Tolerance != nil {
 		return *j.e.Tolerance
+	}
+	if j.o.Clock == Virtual {
+		return VirtualTolerance
 	}
 	return DefaultTolerance(want)
 }

@@ -17,6 +17,8 @@ type Observation struct {
 	// Step is the step's number in its scenario, from 1.
 	Step int
 	Kind Kind
+	// Clock is the one that the step ran on; empty is the host's.
+	Clock Clock
 	// Title is the step in words: "connect server:80 from client".
 	Title string
 	From  string
@@ -77,6 +79,18 @@ type Observation struct {
 	// Answer is what an exchange read, cut to the first 256 bytes.
 	Answer string
 }
+
+// Clock is what a scenario's time is.
+type Clock string
+
+// The clocks.
+const (
+	// Host is the host's own clock.
+	Host Clock = "host"
+	// Virtual is the clock of a virtual machine, which jumps over idle time and
+	// counts instructions otherwise.
+	Virtual Clock = "virtual"
+)
 
 // Kind is a step's action.
 type Kind string
@@ -144,6 +158,11 @@ type Result struct {
 	Began    time.Time
 	Elapsed  time.Duration
 	Steps    []StepResult
+	// Clock is the one that the scenario ran on; empty is the host's.
+	Clock Clock
+	// Capture is every frame at every end of a link, as a pcapng file, if it was
+	// asked for.
+	Capture []byte
 	// Err is set when the testbed itself failed or was interrupted; the steps
 	// before it are there.
 	Err error

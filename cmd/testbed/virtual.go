@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"testbed/scenarios/spec"
+	"testbed/scenarios/verdict"
+	"testbed/scenarios/virtual"
+	"testbed/vm/kernel"
+	"testbed/vm/machine"
+	"testbed/vm/qemu"
+)
+
+// clockFlags choose the clock and, for the virtual one, the kernel and the seed.
+type clockFlags struct {
+	clock   string
+	kernels []string
+	seed    string
+	// deadline bounds what a guest may take on the host's clock.
+	deadline time.Duration
+	fresh    bool
+}
+
+// add adds the flags to a command.
+func (f *clockFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.clock, "clock", "auto", "host: real time; virtual: a guest whose clock jumps over idle time; auto: what the file says, else host")
+	c.Flags().StringSliceVar(&f.kernels, "kernel", nil, "Linux versions or paths for the virtual clock, as in `6.1,6.12`; see testbed kernel list")
+	c.Flags().StringVar(&f.seed, "seed", "", "a `number` that takes the place of every scenario's seed, and drives the guest kernel's random choices too")
+	c.Flags().DurationVar(&f.deadline, "deadline", machine.DefaultDeadline, "the most that a guest may take for a boot or a scenario, in real time")
+	c.Flags().BoolVar(&f.fresh, "fresh", false, "boot the guest anew, and leave no snapshot")
+	completeWords(c, "clock", "auto", "host", "virtual")
+}
+
+// check refuses words that no flag knows.
+func (f *clockFlags) check() error {
+	if err := oneOf("clock", f.clock, []string{"auto", "host", "virtual"}); err != nil {
+		return err
+	}
+	if _, err := f.seedValue(); err != nil {
+		return err
+	}
+	if f.clock == "host" && len(f.kernels) > 0 {
+		return usage("--kernel is for the virtual clock: the host's clock runs on the host's kernel")
+	}
+	if f.deadline < 0 {
+		return usage("--deadline %v: it takes 0 or more", f.deadline)
+	}
+	for _, k := range f.kernels {
+		if strings.TrimSpace(k) == "" {
+			return usage("--kernel %q: it takes versions or paths with commas between them, as in --kernel 6.1,6.12", strings.Join(f.kernels, ","))
+		}
+	}
+	return nil
+}
+
+// seedValue is the seed that takes the place of the scenarios' own; nil for none.
+func (f *clockFlags) seedValue() (*uint64, error) {
+	if f.seed == "" {
+		return nil, nil
+	}
+	n, err := strconv.ParseUint(f.seed, 10, 64)
+	if err != nil {
+		return nil, usage("--seed %s: it takes a whole number from 0 to %d", f.seed, uint64(1<<64-1))
+	}
+	return &n, nil
+}
+
+// isVirtual tells which clock a scenario runs on.
+func (f *clockFlags) isVirtual(*spec.Scenario) bool {
+	return f.clock == "virtual" || f.clock == "auto" && len(f.kernels) > 0
+}
+
+// machines opens one for each kernel that the flags name, or for the default one.
+// The caller calls close.
+func (f *clockFlags) machines(ctx context.Context, say func(string, ...any)) (list []*machine.Machine, close func() error, err error) {
+	close = func() (err error) {
+		for _, m := range list {
+			err = errors.Join(err, m.Close())
+		}
+		return err
+	}
+	names := f.kernels
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	emulator, err := qemu.Find()
+	if err != nil {
+		return nil, close, err
+	}
+	for _, name := range names {
+		k, err := kernel.Find(name)
+		if err != nil {
+			return list, close, err
+		}
+		m, err := machine.Open(ctx, machine.Options{
+			Kernel: k, Emulator: emulator, Deadline: f.deadline, Fresh: f.fresh,
+			OnBoot: func(k kernel.Kernel) {
+				say("Booting Linux %s once, for its snapshot…", k.Release)
+			},
+		})
+		if err != nil {
+			return list, close, err
+		}
+		list = append(list, m)
+	}
+	return list, close, nil
+}
+
+// say writes a line of progress for a person.
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// onVirtualClock runs scenarios on every machine.
+func (f *runFlags) onVirtualClock(ctx context.Context, list []*spec.Scenario, p *printer) (results []*verdict.Result, err error) {
+	seed, err := f.seedValue()
+	if err != nil {
+		return nil, err
+	}
+	machines, done, err := f.machines(ctx, say)
+	defer func() { err = errors.Join(err, done()) }()
+	if err != nil {
+		return nil, err
+	}
+	o := virtual.Options{Jobs: f.jobs, Seed: seed, OnStart: p.start, OnStep: p.step, OnDone: p.done}
+	if o.Jobs == 0 {
+		o.Jobs = runtime.NumCPU()
+	}
+	for _, m := range machines {
+		results = append(results, virtual.All(ctx, m, list, o)...)
+	}
+	return results, nil
+}
