@@ -1,0 +1,131 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"testbed/observe"
+	"testbed/topo/netns"
+	"testbed/topo/sandbox"
+)
+
+// Sockets looks at the TCP sockets of one namespace (sock_diag(7)). It tells of a
+// socket in TIME-WAIT, and of an orphan in FIN-WAIT-2, which are no sockets of
+// their own any more and which no tracepoint follows. Its methods are not safe for
+// concurrent use.
+type Sockets struct{ conn *netlink.Conn }
+
+// Socket is a TCP socket as the kernel has it at a moment.
+type Socket struct {
+	// State is CLOSED where there is no such socket.
+	State observe.State
+	// Minimal is true in TIME-WAIT, and in FIN-WAIT-2 once no program holds the
+	// socket: the kernel has put a smaller one in its place (tcp_time_wait in
+	// net/ipv4/tcp_minisocks.c).
+	Minimal bool
+	// Due is in how much time the socket's timer is due, not counting what the
+	// timer wheel adds. It is negative when no timer runs.
+	Due time.Duration
+}
+
+// The layout of struct inet_diag_req_v2 and struct inet_diag_msg
+// (include/uapi/linux/inet_diag.h).
+const (
+	sockDiagByFamily = 20
+	diagRequestBytes = 56
+	diagAnswerBytes  = 72
+	diagID           = 8 // in a request; in an answer it is at 4
+	diagState        = 1
+	diagTimer        = 2
+	diagExpires      = 52
+	noCookie         = 1<<64 - 1
+	timeWaitTimer    = 3
+)
+
+// OpenSockets begins to look at a namespace's sockets. The caller closes it; the
+// namespace stays the caller's. Where the kernel shows none, the error is a
+// *sandbox.Unavailable.
+func OpenSockets(ns *netns.NS) (*Sockets, error) {
+	s := &Sockets{}
+	err := ns.Do(func() (err error) {
+		s.conn, err = netlink.Dial(unix.NETLINK_SOCK_DIAG, nil)
+		return err
+	})
+	if err != nil {
+		return nil, cannotLook(fmt.Errorf("open sock_diag socket: %w", err))
+	}
+	// Without its module, the kernel knows of no socket. A dump of the sockets in
+	// no state at all tells that apart.
+	if _, err := s.ask(netlink.Dump, make([]byte, diagRequestBytes), unix.AF_INET); err != nil {
+		return nil, errors.Join(cannotLook(fmt.Errorf("ask sock_diag: %w", err)), s.Close())
+	}
+	return s, nil
+}
+
+func cannotLook(err error) error {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EINVAL) {
+		return &sandbox.Unavailable{Missing: "a view of sockets (sock_diag)", Err: err,
+			Remedy: "Load the kernel's module tcp_diag, or use a kernel with CONFIG_INET_DIAG."}
+	}
+	return err
+}
+
+// Close releases the socket that asks.
+func (s *Sockets) Close() error { return s.conn.Close() }
+
+// Find looks one socket up by its two ends.
+func (s *Sockets) Find(local, remote netip.AddrPort) (Socket, error) {
+	family, request := uint8(unix.AF_INET), make([]byte, diagRequestBytes)
+	if local.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	id := request[diagID:]
+	binary.BigEndian.PutUint16(id, local.Port())
+	binary.BigEndian.PutUint16(id[2:], remote.Port())
+	copy(id[4:20], local.Addr().AsSlice())
+	copy(id[20:36], remote.Addr().AsSlice())
+	binary.NativeEndian.PutUint64(id[40:], noCookie)
+	answers, err := s.ask(0, request, family)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return Socket{State: observe.Closed, Due: -1}, nil
+	case err != nil:
+		return Socket{}, fmt.Errorf("look for socket %s – %s: %w", local, remote, err)
+	}
+	for _, m := range answers {
+		if len(m.Data) >= diagAnswerBytes {
+			return decodeSocket(m.Data), nil
+		}
+	}
+	return Socket{}, fmt.Errorf("look for socket %s – %s: the kernel's answer is too short", local, remote)
+}
+
+// ask completes a request and sends it.
+func (s *Sockets) ask(flags netlink.HeaderFlags, request []byte, family uint8) ([]netlink.Message, error) {
+	request[0], request[1] = family, unix.IPPROTO_TCP
+	return s.conn.Execute(netlink.Message{
+		Header: netlink.Header{Type: sockDiagByFamily, Flags: netlink.Request | flags},
+		Data:   request,
+	})
+}
+
+// decodeSocket reads an answer. Where only a listener is left that would take the
+// connection's segments, the connection's own socket is gone.
+func decodeSocket(answer []byte) Socket {
+	s := Socket{State: state(uint32(answer[diagState])), Minimal: answer[diagTimer] == timeWaitTimer, Due: -1}
+	if s.State == observe.Listen {
+		s.State = observe.Closed
+		return s
+	}
+	if answer[diagTimer] != 0 {
+		due := int32(binary.NativeEndian.Uint32(answer[diagExpires:]))
+		s.Due = time.Duration(max(due, 0)) * time.Millisecond
+	}
+	return s
+}
