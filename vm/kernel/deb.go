@@ -64,7 +64,7 @@ func arHeader(r io.Reader) (name string, size int64, err error) {
 		return "", 0, errors.New("it has no files")
 	}
 	size, err = strconv.ParseInt(string(bytes.TrimRight(h[48:58], " ")), 10, 64)
-	if err != nil || size < 0 || string(h[58:]) != "`\n" {
+	if err != nil || size < 0 || size > maxUnpacked || string(h[58:]) != "`\n" {
 		return "", 0, errors.New("a broken header")
 	}
 	return strings.TrimRight(string(h[:16]), " /"), size, nil

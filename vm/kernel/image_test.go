@@ -62,7 +62,7 @@ func FuzzBanner(f *testing.F) {
 			return
 		}
 		k := fromBanner(banner)
-		if k.Version == "" || !kerneltestName.MatchString(k.Release) {
+		if k.Version == "" || !releaseName.MatchString(k.Release) {
 			t.Errorf("release %q, version %q", k.Release, k.Version)
 		}
 	})

@@ -12,7 +12,7 @@ import (
 )
 
 // debianKeys are the keys that sign bookworm's areas, as the package
-// debian-archive-keyring has them.
+// debian-archive-keyring has them. They expire in January 2031.
 //
 //go:embed keys/*.asc
 var debianKeys embed.FS

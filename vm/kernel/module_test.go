@@ -15,8 +15,8 @@ import (
 	"testbed/vm/kernel/kerneltest"
 )
 
-// kerneltestName holds for a folder's name that leads nowhere.
-var kerneltestName = regexp.MustCompile(`^[0-9][^/\x00]*$`)
+// releaseName holds for a folder's name that leads nowhere.
+var releaseName = regexp.MustCompile(`^[0-9][^/\x00]*$`)
 
 // unpackTo writes files into a folder, as dpkg would.
 func unpackTo(t *testing.T, dir string, files []kerneltest.File) {
