@@ -72,9 +72,8 @@ func arHeader(r io.Reader) (name string, size int64, err error) {
 
 // unpackDeb writes the image, its configuration and its modules into dir, which
 // must be empty: boot/vmlinuz-*, boot/config-*, lib/modules/*. Modules are
-// decompressed, so that they load fast. Links are left out. It calls progress for
-// every file of the package.
-func unpackDeb(ctx context.Context, deb io.Reader, dir string, progress func()) error {
+// decompressed, so that they load fast. Links are left out.
+func unpackDeb(ctx context.Context, deb io.Reader, dir string) error {
 	data, ext, err := debData(deb)
 	if err != nil {
 		return err
@@ -105,7 +104,6 @@ func unpackDeb(ctx context.Context, deb io.Reader, dir string, progress func()) 
 		if err != nil {
 			return fmt.Errorf("unpack: %w", err)
 		}
-		progress()
 	}
 }
 

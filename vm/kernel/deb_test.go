@@ -18,7 +18,7 @@ import (
 func unpackInto(t *testing.T, deb []byte) (files []string, err error) {
 	t.Helper()
 	dir := t.TempDir()
-	err = unpackDeb(t.Context(), bytes.NewReader(deb), dir, func() {})
+	err = unpackDeb(t.Context(), bytes.NewReader(deb), dir)
 	walked := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			rel, _ := filepath.Rel(dir, path)
@@ -68,7 +68,7 @@ func TestUnpackHostilePackage(t *testing.T) {
 		if err := os.MkdirAll(into, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := unpackDeb(t.Context(), bytes.NewReader(kerneltest.Deb(".xz", list...)), into, func() {}); err == nil {
+		if err := unpackDeb(t.Context(), bytes.NewReader(kerneltest.Deb(".xz", list...)), into); err == nil {
 			t.Errorf("%s: it unpacked", name)
 		}
 		if out, _ := filepath.Glob(filepath.Join(dir, "*/*.ko")); out != nil {
@@ -141,7 +141,8 @@ func TestFetchFileThatIsNoKernel(t *testing.T) {
 
 func TestUnpackInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	err := unpackDeb(ctx, bytes.NewReader(kerneltest.Deb(".xz", new612.Files()...)), t.TempDir(), cancel)
+	deb := bytes.NewReader(kerneltest.Deb(".xz", new612.Files()...))
+	err := unpackDeb(ctx, &watched{r: deb, seen: func(int64) { cancel() }}, t.TempDir())
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}

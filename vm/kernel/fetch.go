@@ -22,8 +22,8 @@ import (
 type Progress struct {
 	// Doing says what is being done, as an imperative phrase.
 	Doing string
-	// Done and Total count bytes of a download. Total is 0 for what has no known
-	// end.
+	// Done and Total count the bytes of a file that is downloaded or unpacked. Total
+	// is 0 for what has no known end.
 	Done, Total int64
 }
 
@@ -90,7 +90,7 @@ func (s Store) fetch(ctx context.Context, a *archive, version string) (Kernel, b
 		return Kernel{}, false, err
 	}
 	defer f.Close()
-	k, err := s.add(ctx, f, a.dir, func() { a.report(Progress{Doing: "unpack " + p.name}) })
+	k, err := s.add(ctx, f, a.dir, Progress{Doing: "unpack " + p.name, Total: p.digest.size}, a.report)
 	if err != nil {
 		return Kernel{}, false, fmt.Errorf("package %s: %w", p.name, err)
 	}
@@ -108,8 +108,12 @@ func (s Store) FetchFile(ctx context.Context, path string, progress func(Progres
 		return Kernel{}, fmt.Errorf("fetch kernel: %w", err)
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Kernel{}, fmt.Errorf("fetch kernel: %w", err)
+	}
 	err = s.stage(ctx, progress, func(dir string) error {
-		k, err = s.add(ctx, f, dir, func() { progress(Progress{Doing: "unpack " + filepath.Base(path)}) })
+		k, err = s.add(ctx, f, dir, Progress{Doing: "unpack " + filepath.Base(path), Total: info.Size()}, progress)
 		return err
 	})
 	if err != nil {
@@ -130,12 +134,16 @@ func (s Store) exactly(name string) (Kernel, bool) {
 }
 
 // add unpacks a package in the folder stage, and puts the kernel in its place.
-func (s Store) add(ctx context.Context, deb io.Reader, stage string, progress func()) (Kernel, error) {
+func (s Store) add(ctx context.Context, deb io.Reader, stage string, step Progress, report func(Progress)) (Kernel, error) {
 	dir := filepath.Join(stage, "kernel")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return Kernel{}, err
 	}
-	if err := unpackDeb(ctx, deb, dir, progress); err != nil {
+	deb = &watched{r: deb, seen: func(n int64) {
+		step.Done = n
+		report(step)
+	}}
+	if err := unpackDeb(ctx, deb, dir); err != nil {
 		return Kernel{}, err
 	}
 	k, err := unpacked(dir)

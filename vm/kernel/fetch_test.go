@@ -255,16 +255,14 @@ func TestFetchTellsProgress(t *testing.T) {
 	m, s := debian(t), newStore(t)
 	var (
 		doing []string
-		last  Progress
+		last  = map[string]Progress{}
 	)
 	o := m.options()
 	o.Progress = func(p Progress) {
 		if !slices.Contains(doing, p.Doing) {
 			doing = append(doing, p.Doing)
 		}
-		if strings.HasPrefix(p.Doing, "download") {
-			last = p
-		}
+		last[p.Doing] = p
 	}
 	if _, _, err := s.Fetch(t.Context(), "6.12", o); err != nil {
 		t.Fatal(err)
@@ -273,8 +271,12 @@ func TestFetchTellsProgress(t *testing.T) {
 	if want := []string{"read the index of bookworm-security", "download " + name, "unpack " + name}; !slices.Equal(doing, want) {
 		t.Errorf("%q, not %q", doing, want)
 	}
-	if size := int64(len(m.files[m.path(t, "_6.12.117")])); last.Done != size || last.Total != size {
-		t.Errorf("the download ended at %d of %d, not %d", last.Done, last.Total, size)
+	size := int64(len(m.files[m.path(t, "_6.12.117")]))
+	if p := last["download "+name]; p.Done != size || p.Total != size {
+		t.Errorf("the download ended at %d of %d, not %d", p.Done, p.Total, size)
+	}
+	if p := last["unpack "+name]; p.Done == 0 || p.Done > size || p.Total != size {
+		t.Errorf("unpacking ended at %d of %d, not %d", p.Done, p.Total, size)
 	}
 }
 
