@@ -25,12 +25,14 @@ const (
 	Failed Outcome = "failed"
 	// Answered is an exchange whose answer is complete.
 	Answered Outcome = "answered"
-	// Closed is an exchange whose far end closed before the answer was complete.
+	// Closed is an exchange whose far end closed before the answer was complete, or
+	// a connection that the far end closed while it was waited for.
 	Closed Outcome = "closed"
 )
 
-// ConnectOutcomes and ExchangeOutcomes list what a step may expect.
+// ConnectOutcomes, ExchangeOutcomes and AwaitOutcomes list what a step may expect.
 var (
 	ConnectOutcomes  = []Outcome{Connected, Refused, TimedOut, HostUnreachable, NetworkUnreachable, Reset, Denied, Failed}
 	ExchangeOutcomes = []Outcome{Answered, Reset, Closed, TimedOut}
+	AwaitOutcomes    = []Outcome{Closed, Reset, TimedOut, HostUnreachable, NetworkUnreachable}
 )

@@ -117,6 +117,8 @@ const (
 	ServeBanner Serve = "banner"
 	// ServeSilent accepts, reads and never answers.
 	ServeSilent Serve = "silent"
+	// ServeHold accepts, reads, never answers and never closes.
+	ServeHold Serve = "hold"
 	// ServeReset accepts, then sends RST.
 	ServeReset Serve = "reset"
 	// ServeClose accepts, then sends FIN.
@@ -127,7 +129,7 @@ const (
 )
 
 // Serves lists every kind of server.
-var Serves = []Serve{ServeEcho, ServeHTTP, ServeHTTPS, ServeTLS, ServeBanner, ServeSilent, ServeReset, ServeClose, ServeNoAccept}
+var Serves = []Serve{ServeEcho, ServeHTTP, ServeHTTPS, ServeTLS, ServeBanner, ServeSilent, ServeHold, ServeReset, ServeClose, ServeNoAccept}
 
 // Listener is a TCP server on every address of a node, IPv4 and IPv6.
 type Listener struct {

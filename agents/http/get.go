@@ -63,7 +63,7 @@ type Response struct {
 
 // Get performs a request. The error is the testbed's own or the context's.
 func Get(ctx context.Context, r Request) (*Response, error) {
-	a, err := tcp.Connect(ctx, r.NS, r.To, r.Timeout, r.OnStart)
+	a, err := tcp.Connect(ctx, r.NS, r.To, tcp.Options{Timeout: r.Timeout, OnStart: r.OnStart})
 	if err != nil {
 		return nil, err
 	}

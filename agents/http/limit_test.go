@@ -107,7 +107,7 @@ func TestARequestIsBounded(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ns, _ := start(t, topo.Listener{Port: 443, Serve: topo.ServeHTTP})
-			a, err := tcp.Connect(t.Context(), ns, netip.MustParseAddrPort("127.0.0.1:443"), 10*time.Second, nil)
+			a, err := tcp.Connect(t.Context(), ns, netip.MustParseAddrPort("127.0.0.1:443"), tcp.Options{Timeout: 10 * time.Second})
 			if err != nil || a.Conn == nil {
 				t.Fatal(err, a.Outcome)
 			}

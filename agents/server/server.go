@@ -69,6 +69,8 @@ func handler(n Node, l topo.Listener) (tcp.Handler, error) {
 		return tcp.Banner(l.Banner), nil
 	case topo.ServeSilent:
 		return tcp.Silent, nil
+	case topo.ServeHold:
+		return tcp.Hold, nil
 	case topo.ServeReset:
 		return tcp.Reset, nil
 	case topo.ServeClose:

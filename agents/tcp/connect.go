@@ -34,11 +34,22 @@ type Attempt struct {
 	Conn *net.TCPConn
 }
 
-// Connect opens a socket in the namespace and connects it. timeout 0 leaves the
-// end to the kernel. The error is the testbed's own or the context's; how the
-// attempt ended is in the Attempt. onStart, if not nil, is told the local
-// address while the attempt is under way.
-func Connect(ctx context.Context, ns *netns.NS, to netip.AddrPort, timeout time.Duration, onStart func(local netip.AddrPort)) (*Attempt, error) {
+// Options of Connect.
+type Options struct {
+	// Timeout ends the attempt; zero leaves its end to the kernel.
+	Timeout time.Duration
+	// Port is the client's own; zero lets the kernel choose.
+	Port uint16
+	// KeepAlive, if enabled, has an idle connection probed.
+	KeepAlive net.KeepAliveConfig
+	// OnStart, if not nil, is told the local address while the attempt is under
+	// way.
+	OnStart func(local netip.AddrPort)
+}
+
+// Connect opens a socket in the namespace and connects it. The error is the
+// testbed's own or the context's; how the attempt ended is in the Attempt.
+func Connect(ctx context.Context, ns *netns.NS, to netip.AddrPort, o Options) (*Attempt, error) {
 	a := &Attempt{Remote: to}
 	cancel, err := newCanceller(ctx)
 	if err != nil {
@@ -51,13 +62,16 @@ func Connect(ctx context.Context, ns *netns.NS, to netip.AddrPort, timeout time.
 			return err
 		}
 		a.Began = time.Now()
-		errno := connect(fd, to)
+		errno := bindPort(fd, to.Addr(), o.Port)
+		if errno == 0 {
+			errno = connect(fd, to)
+		}
 		if errno == unix.EINPROGRESS {
 			a.Local = localAddr(fd)
-			if onStart != nil {
-				onStart(a.Local)
+			if o.OnStart != nil {
+				o.OnStart(a.Local)
 			}
-			errno, a.Deadline, err = await(fd, cancel, a.Began, timeout)
+			errno, a.Deadline, err = await(fd, cancel, a.Began, o.Timeout)
 		}
 		a.Elapsed = time.Since(a.Began)
 		a.Errno = errno
@@ -69,11 +83,11 @@ func Connect(ctx context.Context, ns *netns.NS, to netip.AddrPort, timeout time.
 		}
 		return nil, err
 	}
-	return a, a.settle(fd)
+	return a, a.settle(fd, o.KeepAlive)
 }
 
 // settle judges the attempt and keeps or closes its socket.
-func (a *Attempt) settle(fd int) error {
+func (a *Attempt) settle(fd int, probes net.KeepAliveConfig) error {
 	a.Outcome = OutcomeOf(a.Errno)
 	if a.Deadline {
 		a.Outcome = agents.TimedOut
@@ -89,7 +103,13 @@ func (a *Attempt) settle(fd int) error {
 		return fmt.Errorf("keep connection: %w", err)
 	}
 	a.Conn = c.(*net.TCPConn)
-	return quiet(a.Conn)
+	if !probes.Enable {
+		return quiet(a.Conn)
+	}
+	if err := a.Conn.SetKeepAliveConfig(probes); err != nil {
+		return fmt.Errorf("switch keep-alive on: %w", err)
+	}
+	return nil
 }
 
 // quiet switches off the keep-alive probes that package net switches on: an idle
@@ -141,6 +161,18 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
 	}
 	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+}
+
+// bindPort gives a socket its own port; 0 leaves that to connect(2).
+func bindPort(fd int, family netip.Addr, port uint16) unix.Errno {
+	if port == 0 {
+		return 0
+	}
+	from := netip.IPv4Unspecified()
+	if family.Is6() {
+		from = netip.IPv6Unspecified()
+	}
+	return errnoOf(unix.Bind(fd, sockaddr(netip.AddrPortFrom(from, port))))
 }
 
 func connect(fd int, to netip.AddrPort) unix.Errno {

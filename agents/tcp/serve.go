@@ -23,6 +23,17 @@ func Banner(line string) Handler {
 // Silent reads and never answers.
 func Silent(c *net.TCPConn) { io.Copy(io.Discard, c) }
 
+// Hold reads, never answers and never closes, as a program does that forgets its
+// sockets: a client's FIN leaves the server in CLOSE-WAIT until the listener ends.
+func Hold(c *net.TCPConn) {
+	io.Copy(io.Discard, c)
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return
+	}
+	raw.Read(func(uintptr) bool { return false }) // until it is closed
+}
+
 // Reset sends RST at once.
 func Reset(c *net.TCPConn) { c.SetLinger(0) }
 

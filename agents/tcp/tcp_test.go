@@ -55,7 +55,7 @@ func listen(t *testing.T, ns *netns.NS, backlog int, h tcp.Handler) {
 
 func connect(t *testing.T, ns *netns.NS, to string, timeout time.Duration) *tcp.Attempt {
 	t.Helper()
-	a, err := tcp.Connect(context.Background(), ns, netip.MustParseAddrPort(to), timeout, nil)
+	a, err := tcp.Connect(context.Background(), ns, netip.MustParseAddrPort(to), tcp.Options{Timeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestConnectIsCancelled(t *testing.T) {
 		}
 		cancel()
 	}
-	_, err := tcp.Connect(ctx, ns, netip.MustParseAddrPort("127.0.0.1:80"), 0, started)
+	_, err := tcp.Connect(ctx, ns, netip.MustParseAddrPort("127.0.0.1:80"), tcp.Options{OnStart: started})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want cancelled", err)
 	}

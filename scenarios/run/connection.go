@@ -32,7 +32,7 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 	if err != nil {
 		return nil, err
 	}
-	a, err := tcp.Connect(ctx, l.net.Nodes[conn.from].NS, conn.remote, c.Timeout, conn.started)
+	a, err := tcp.Connect(ctx, l.net.Nodes[conn.from].NS, conn.remote, tcp.Options{Timeout: c.Timeout, OnStart: conn.started})
 	if err != nil {
 		return nil, err
 	}

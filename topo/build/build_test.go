@@ -62,7 +62,7 @@ func connect(t *testing.T, n *build.Network, from int, to string, v4 bool) *tcp.
 	if err != nil {
 		addr = n.Plan.Resolve(from, n.Plan.Topology.NodeIndex(to), v4)
 	}
-	a, err := tcp.Connect(context.Background(), n.Nodes[from].NS, netip.AddrPortFrom(addr, 80), 5*time.Second, nil)
+	a, err := tcp.Connect(context.Background(), n.Nodes[from].NS, netip.AddrPortFrom(addr, 80), tcp.Options{Timeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -91,7 +91,7 @@ func TestANATHidesIPv6ThatCameLater(t *testing.T) {
 		t.Errorf("the client over IPv6: %s", a.Outcome)
 	}
 	for i, addr := range []string{"[fd00::1]:80", "10.7.0.1:80"} {
-		a, err := tcp.Connect(t.Context(), n.Nodes[0].NS, netip.MustParseAddrPort(addr), 50*time.Millisecond, nil)
+		a, err := tcp.Connect(t.Context(), n.Nodes[0].NS, netip.MustParseAddrPort(addr), tcp.Options{Timeout: 50 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}
