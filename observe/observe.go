@@ -79,6 +79,10 @@ type Sighting struct {
 	Side   netem.Side
 	Sent   bool
 	Packet *Packet
+	// Corrupted is true from where the packet came out of a link with a bit
+	// flipped that a checksum covers. What it then says of itself may be wrong; where
+	// it is no IP packet any more, Packet is what it was.
+	Corrupted bool
 }
 
 // Journey is one packet from the node that sent it to where it ended, across
@@ -114,8 +118,17 @@ type Fate struct {
 }
 
 // Cause is why a packet died: one of netem's causes for links, or one of those
-// below for nodes.
+// below.
 type Cause string
+
+// Why a packet dies on a link, beside netem's causes.
+const (
+	// Corrupted is a packet of which the link flipped a bit, so that a checksum is
+	// wrong. The link delivered it, and routers may have sent it on.
+	Corrupted Cause = "corrupted"
+	// Burst is a loss that a link which loses frames in bursts makes in a burst.
+	Burst Cause = "burst"
+)
 
 // Why a packet dies in a node.
 const (

@@ -8,6 +8,7 @@ import (
 
 	"testbed/netem"
 	"testbed/observe"
+	"testbed/observe/decode"
 	"testbed/topo"
 )
 
@@ -39,6 +40,8 @@ func (t *tracer) decide() {
 		case c.fate != observe.Fate{}: // a link dropped it
 		case c.node < 0:
 			c.fate = t.onItsWay(c)
+		case c.damage.is(decode.BadNetwork):
+			c.fate = c.damage.fate
 		default:
 			c.fate = t.inNode(c)
 			if c.fate.Delivered {
@@ -47,6 +50,13 @@ func (t *tracer) decide() {
 		}
 	}
 	t.filterInput(arrived)
+	for _, c := range all {
+		// Until now it was like any other to those that do not verify its checksum,
+		// so that the rules which it matched are accounted for.
+		if c.damage.is(decode.BadTransport) && c.node >= 0 && !c.fate.Pending {
+			c.fate = c.damage.fate
+		}
+	}
 	for _, tr := range t.travels {
 		best := slices.MaxFunc(tr.copies, func(a, b *replica) int {
 			return cmp.Or(cmp.Compare(rank(a.fate), rank(b.fate)), a.last.Time.Compare(b.last.Time))
@@ -80,6 +90,10 @@ func (t *tracer) onItsWay(c *replica) observe.Fate {
 
 func (t *tracer) lostOnLink(c *replica, cause observe.Cause) observe.Fate {
 	ends := t.plan.Topology.Links[c.last.Link].Ends
+	bursts := t.plan.Links[c.last.Link].Toward[c.last.Side.Other()].Bursts
+	if cause == observe.Cause(netem.Lost) && bursts != (netem.GilbertElliott{}) && bursts.LossGood == 0 {
+		cause = observe.Burst
+	}
 	return observe.Fate{Drop: observe.Drop{Link: [2]string{ends[c.last.Side], ends[c.last.Side.Other()]}, Cause: cause}}
 }
 

@@ -69,7 +69,7 @@ func Node(p *topo.Plan, s *observe.Sighting) string {
 func (f *flow) index() {
 	for i := range f.js {
 		for k := range f.js[i].Sightings {
-			if s := &f.js[i].Sightings[k]; s.Packet.TCP != nil {
+			if s := &f.js[i].Sightings[k]; s.Packet.TCP != nil && !s.Corrupted {
 				at := placeOf(Node(f.plan, s), endpointsOf(s.Packet))
 				f.at[at] = append(f.at[at], i)
 			}
@@ -93,8 +93,9 @@ func (f *flow) follow(first place) {
 			}
 			f.in[i] = true
 			for k := range f.js[i].Sightings {
-				s := &f.js[i].Sightings[k]
-				todo = append(todo, placeOf(Node(f.plan, s), endpointsOf(s.Packet)))
+				if s := &f.js[i].Sightings[k]; !s.Corrupted {
+					todo = append(todo, placeOf(Node(f.plan, s), endpointsOf(s.Packet)))
+				}
 			}
 		}
 	}

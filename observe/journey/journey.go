@@ -69,9 +69,14 @@ type travel struct {
 type replica struct {
 	travel *travel
 	last   observe.Sighting
+	// frame is what last entered a link, and lane where it is there.
+	frame *observe.Frame
+	lane  *lane
 	// node is the one that it has been delivered to, -1 on a link.
 	node int
 	fate observe.Fate
+	// damage is what links have done to it.
+	damage *damage
 }
 
 // event is a frame or a drop.
@@ -89,10 +94,10 @@ type tracer struct {
 	// ends are the nodes at the ends of each link.
 	ends    [][2]int
 	travels []*travel
-	// onLink are the copies that are on their way, the oldest first; crossed are
-	// the journeys that last arrived. atNode are the copies that nodes hold.
-	onLink  map[linkKey][]*replica
-	crossed map[linkKey]*travel
+	// lanes are the packets on links by what they say of themselves, traffic are
+	// those of each direction. atNode are the copies that nodes hold.
+	lanes   map[linkKey]*lane
+	traffic map[way]*traffic
 	atNode  map[nodeKey][]*replica
 	// solicited are the addresses that nodes asked for on a link.
 	solicited []solicitation
@@ -106,7 +111,7 @@ type tracer struct {
 func newTracer(in Input) *tracer {
 	t := &tracer{
 		in: in, plan: in.Plan, nodes: map[string]int{},
-		onLink: map[linkKey][]*replica{}, crossed: map[linkKey]*travel{}, atNode: map[nodeKey][]*replica{},
+		lanes: map[linkKey]*lane{}, traffic: map[way]*traffic{}, atNode: map[nodeKey][]*replica{},
 		mappings: map[mappingKey]endpoints{}, counts: map[ruleKey]uint64{}, answers: map[answerKey][]*travel{},
 	}
 	for i := range t.plan.Nodes {
@@ -144,69 +149,87 @@ func (t *tracer) events() []event {
 func (t *tracer) take(e event) {
 	switch {
 	case e.drop != nil && e.drop.Link < len(t.ends):
-		if p, _ := decode.Frame(observe.Frame{Data: e.drop.Frame, Length: e.drop.Length}); p != nil {
-			t.dropped(e.drop, p)
-		}
+		t.dropped(e.drop)
 	case e.frame != nil && e.frame.Link < len(t.ends):
 		f := e.frame
 		if a, ok := decode.Solicited(*f); ok && f.Sent {
 			t.solicited = append(t.solicited, solicitation{t.ends[f.Link][f.Side], f.Link, a, f.Time})
 		}
 		p, _ := decode.Frame(*f)
-		if p == nil {
-			return
-		}
-		s := observe.Sighting{Time: f.Time, Link: f.Link, Side: f.Side, Sent: f.Sent, Packet: p}
-		if f.Sent {
-			t.sent(s)
-		} else {
-			t.delivered(s)
+		if !f.Sent {
+			t.delivered(f, p)
+		} else if p != nil {
+			t.sent(f, p)
 		}
 	}
 }
 
+func sighting(f *observe.Frame, p *observe.Packet) observe.Sighting {
+	return observe.Sighting{Time: f.Time, Link: f.Link, Side: f.Side, Sent: f.Sent, Packet: p}
+}
+
 // sent takes a packet that a node gives to a link.
-func (t *tracer) sent(s observe.Sighting) {
-	node := t.ends[s.Link][s.Side]
+func (t *tracer) sent(f *observe.Frame, p *observe.Packet) {
+	node, s := t.ends[f.Link][f.Side], sighting(f, p)
 	c := t.forwarded(node, s)
 	if c == nil {
 		c = t.begin(node, s)
 	} else {
-		t.learn(node, c.last.Packet, s.Packet)
+		if s.Corrupted = c.damage != nil; !s.Corrupted {
+			t.learn(node, c.last.Packet, p)
+		}
 		c.move(s, -1)
 	}
-	k := keyOnLink(s.Link, s.Side.Other(), s.Packet)
-	t.onLink[k] = append(t.onLink[k], c)
+	k := keyOnLink(f.Link, f.Side.Other(), p)
+	c.frame, c.lane = f, t.laneOf(k)
+	c.lane.flying = append(c.lane.flying, c)
+	t.on(k.way()).enter(c)
 }
 
-// delivered takes a packet that a link gives to a node.
-func (t *tracer) delivered(s observe.Sighting) {
-	k, node := keyOnLink(s.Link, s.Side, s.Packet), t.ends[s.Link][s.Side]
+// delivered takes a packet that a link gives to a node. p is nil where the frame
+// holds none, or none any more.
+func (t *tracer) delivered(f *observe.Frame, p *observe.Packet) {
+	node, s := t.ends[f.Link][f.Side], sighting(f, p)
+	x, again := t.crossing(way{f.Link, f.Side}, f, p)
 	var c *replica
-	switch q := t.onLink[k]; {
-	case len(q) > 0:
-		c, t.onLink[k] = q[0], q[1:]
-		c.move(s, node)
-	case t.crossed[k] != nil:
-		c = t.crossed[k].add(s, node)
-	default: // it was sent before the record begins
-		c = t.begin(t.ends[s.Link][s.Side.Other()], s)
-		c.node = node
+	switch {
+	case x.copy == nil && p == nil:
+		return
+	case x.copy == nil: // it was sent before the record begins
+		c = t.begin(t.ends[f.Link][f.Side.Other()], s)
+		c.node, x = node, crossing{copy: c, lane: t.laneOf(keyOnLink(f.Link, f.Side, p)), frame: f, packet: p}
+	default:
+		d := t.spoil(x, f)
+		s.Corrupted = d != nil
+		if p == nil {
+			s.Packet = x.packet
+		}
+		if c = x.copy; again {
+			c = c.travel.add(s, node)
+		} else {
+			c.leave()
+			c.move(s, node)
+		}
+		c.damage = d
 	}
-	t.crossed[k] = c.travel
-	at := keyAtNode(node, s.Packet)
-	t.atNode[at] = append(t.atNode[at], c)
+	x.lane.last = x
+	t.on(way{f.Link, f.Side}).cross(x)
+	if p != nil {
+		at := keyAtNode(node, p)
+		t.atNode[at] = append(t.atNode[at], c)
+	}
 }
 
 // dropped takes a packet that a link took and lost.
-func (t *tracer) dropped(d *netem.Drop, p *observe.Packet) {
-	k := keyOnLink(d.Link, d.To, p)
-	q := t.onLink[k]
-	if len(q) == 0 {
+func (t *tracer) dropped(d *netem.Drop) {
+	f := &observe.Frame{Link: d.Link, Side: d.To, Data: d.Frame, Length: d.Length}
+	p, _ := decode.Frame(*f)
+	x, again := t.crossing(way{d.Link, d.To}, f, p)
+	if x.copy == nil || again {
 		return
 	}
-	t.onLink[k] = q[1:]
-	q[0].fate = t.lostOnLink(q[0], observe.Cause(d.Cause))
+	x.copy.leave()
+	x.copy.fate = t.lostOnLink(x.copy, observe.Cause(d.Cause))
 }
 
 // begin makes the journey of a packet that comes from no other.

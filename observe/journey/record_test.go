@@ -70,24 +70,30 @@ func (s segment) ip() []byte {
 	if s.proto == 0 {
 		s.proto = layers.IPProtocolTCP
 	}
-	var ls []gopacket.SerializableLayer
+	var ip interface {
+		gopacket.SerializableLayer
+		gopacket.NetworkLayer
+	}
 	if s.src.Addr().Is4() {
-		ls = append(ls, &layers.IPv4{Version: 4, IHL: 5, TTL: s.ttl, Id: s.id, Protocol: s.proto, SrcIP: s.src.Addr().AsSlice(), DstIP: s.dst.Addr().AsSlice()})
+		ip = &layers.IPv4{Version: 4, IHL: 5, TTL: s.ttl, Id: s.id, Protocol: s.proto, SrcIP: s.src.Addr().AsSlice(), DstIP: s.dst.Addr().AsSlice()}
 	} else {
-		ls = append(ls, &layers.IPv6{Version: 6, HopLimit: s.ttl, NextHeader: s.proto, SrcIP: s.src.Addr().AsSlice(), DstIP: s.dst.Addr().AsSlice()})
+		ip = &layers.IPv6{Version: 6, HopLimit: s.ttl, NextHeader: s.proto, SrcIP: s.src.Addr().AsSlice(), DstIP: s.dst.Addr().AsSlice()}
 	}
 	b := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true}, append(ls, s.transport()...)...); err != nil {
+	ls := append([]gopacket.SerializableLayer{ip}, s.transport(ip)...)
+	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ls...); err != nil {
 		panic(err)
 	}
 	return b.Bytes()
 }
 
-func (s segment) transport() []gopacket.SerializableLayer {
+func (s segment) transport(ip gopacket.NetworkLayer) []gopacket.SerializableLayer {
 	payload := gopacket.Payload(make([]byte, s.length))
 	switch s.proto {
 	case layers.IPProtocolUDP:
-		return []gopacket.SerializableLayer{&layers.UDP{SrcPort: layers.UDPPort(s.src.Port()), DstPort: layers.UDPPort(s.dst.Port())}, payload}
+		h := &layers.UDP{SrcPort: layers.UDPPort(s.src.Port()), DstPort: layers.UDPPort(s.dst.Port())}
+		_ = h.SetNetworkLayerForChecksum(ip)
+		return []gopacket.SerializableLayer{h, payload}
 	case layers.IPProtocolICMPv4, layers.IPProtocolICMPv6:
 		head := []byte{s.kind, s.code, 0, 0, 0, 0, 0, 0}
 		if s.quoted != nil {
@@ -96,11 +102,13 @@ func (s segment) transport() []gopacket.SerializableLayer {
 		return []gopacket.SerializableLayer{gopacket.Payload(head), payload}
 	}
 	has := func(f topo.TCPFlags) bool { return s.flags&f != 0 }
-	return []gopacket.SerializableLayer{&layers.TCP{
+	h := &layers.TCP{
 		SrcPort: layers.TCPPort(s.src.Port()), DstPort: layers.TCPPort(s.dst.Port()), Seq: s.seq, Ack: s.ack,
 		SYN: has(topo.SYN), ACK: has(topo.ACK), FIN: has(topo.FIN), RST: has(topo.RST),
 		Options: []layers.TCPOption{{OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: []byte{byte(s.ts >> 24), byte(s.ts >> 16), byte(s.ts >> 8), byte(s.ts), 0, 0, 0, 0}}},
-	}, payload}
+	}
+	_ = h.SetNetworkLayerForChecksum(ip)
+	return []gopacket.SerializableLayer{h, payload}
 }
 
 func (s segment) frame() []byte {

@@ -76,7 +76,7 @@ func arrival(p *topo.Plan, j *observe.Journey) *observe.Sighting {
 	}
 	last := -1
 	for i := range j.Sightings {
-		if !j.Sightings[i].Sent {
+		if s := &j.Sightings[i]; !s.Sent && !s.Corrupted {
 			last = i
 		}
 	}
@@ -84,7 +84,7 @@ func arrival(p *topo.Plan, j *observe.Journey) *observe.Sighting {
 		return nil
 	}
 	node := Node(p, &j.Sightings[last])
-	i := slices.IndexFunc(j.Sightings, func(s observe.Sighting) bool { return !s.Sent && Node(p, &s) == node })
+	i := slices.IndexFunc(j.Sightings, func(s observe.Sighting) bool { return !s.Sent && !s.Corrupted && Node(p, &s) == node })
 	return &j.Sightings[i]
 }
 
