@@ -53,7 +53,7 @@ type End int
 const (
 	// Arrived is an arrow that ends at its last column.
 	Arrived End = iota
-	// AtNode is a packet that its last column killed.
+	// AtNode is a packet that its last column killed, or found to be corrupted.
 	AtNode
 	// OnLink is a packet that died between its last column and Toward.
 	OnLink
@@ -102,6 +102,7 @@ func After(earlier, journeys []observe.Journey, nodes []string, linkEnds func(li
 		routes[i] = b.route(j)
 		b.columns(routes[i])
 	}
+	b.overtook = overtakings(js)
 	for i, j := range js {
 		b.arrows(j, routes[i], js[0].SentAt(), b.remarks(js, routes, i))
 	}
@@ -113,6 +114,8 @@ type builder struct {
 	d        Diagram
 	linkEnds func(int) [2]string
 	numbers  numbers
+	// overtook is how many packets each packet overtook.
+	overtook []int
 }
 
 // hop is a node that a packet touched, with when it came and when it left; a
@@ -191,6 +194,8 @@ func (r *route) finish(f *observe.Fate) {
 	case f.Drop.Node != "":
 		r.end = AtNode
 		reach(f.Drop.Node)
+	case f.Drop.Cause == observe.Corrupted && r.toward == "":
+		r.end = AtNode
 	case f.Drop.Link[1] != "":
 		r.end = OnLink
 		reach(f.Drop.Link[0])

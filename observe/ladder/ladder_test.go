@@ -160,6 +160,42 @@ func loss() *wire {
 	return w
 }
 
+// impaired is a stream of which a link loses a burst, corrupts a segment and lets
+// one overtake two.
+func impaired() *wire {
+	w := chain(20*ms, "client", "router", "server")
+	at := w.handshake()
+	for i := range uint32(3) {
+		w.lost(w.send(at, 0, 1, PA, cli+1+100*i, srv+1, 100), "burst")
+	}
+	w.lost(w.send(at+ms, 0, 2, PA, cli+301, srv+1, 100), netem.Overflow)
+	corrupted(w.send(at+2*ms, 0, 2, PA, cli+401, srv+1, 100), "client", "router")
+	corrupted(w.send(at+3*ms, 0, 1, PA, cli+501, srv+1, 100), "client", "router")
+	for i := range uint32(3) {
+		j := w.send(at+100*ms+time.Duration(i)*ms, 0, 2, PA, cli+1+100*i, srv+1, 100)
+		again(j)
+		if i == 2 {
+			for k := range j.Sightings[1:] {
+				j.Sightings[k+1].Time = j.Sightings[k+1].Time.Add(-20 * ms)
+			}
+		}
+	}
+	return w
+}
+
+// corrupted makes a journey's packet have a wrong checksum since a link.
+func corrupted(j *observe.Journey, from, to string) {
+	dies(j, observe.Drop{Link: [2]string{from, to}, Cause: observe.Corrupted})
+	for i := range j.Sightings[1:] {
+		s := &j.Sightings[i+1]
+		s.Corrupted = true
+		p := *s.Packet
+		h := *p.TCP
+		h.SrcPort ^= 4
+		p.TCP, s.Packet = &h, &p
+	}
+}
+
 func closedPort() *wire {
 	w := chain(50*ms, "client", "server")
 	w.send(0, 0, 1, S, cli, 0, 0)
@@ -247,6 +283,7 @@ func TestDrawings(t *testing.T) {
 		{"handshake", plain(), Options{}},
 		{"firewall-drop", firewall("client", "fw", "server"), Options{}},
 		{"loss", loss(), Options{}},
+		{"impaired", impaired(), Options{}},
 		{"closed-port", closedPort(), Options{}},
 		{"reject", reject(), Options{}},
 		{"nat", nat(), Options{}},

@@ -35,14 +35,14 @@ func newNumbers() numbers {
 func (n numbers) direction(j *observe.Journey) int {
 	d := len(n.directions)
 	for i := len(j.Sightings) - 1; i >= 0; i-- {
-		if p := j.Sightings[i].Packet; p.TCP == nil {
+		if p := j.Sightings[i].Packet; p.TCP == nil || j.Sightings[i].Corrupted {
 			continue
 		} else if known, ok := n.directions[flowOf(p)]; ok {
 			d = known
 		}
 	}
 	for i := range j.Sightings {
-		if p := j.Sightings[i].Packet; p.TCP != nil {
+		if p := j.Sightings[i].Packet; p.TCP != nil && !j.Sightings[i].Corrupted {
 			n.directions[flowOf(p)], n.directions[flowOf(p).reverse()] = d, d^1
 		}
 	}

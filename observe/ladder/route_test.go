@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"testbed/netem"
 	"testbed/observe"
 	"testbed/topo"
 )
@@ -93,6 +95,31 @@ func TestDuplicate(t *testing.T) {
 	if len(d.Arrows) != 1 || !slices.Equal(d.Arrows[0].Columns, []int{0, 1, 2}) ||
 		!slices.Equal(d.Arrows[0].Remarks, []string{"arrived twice"}) {
 		t.Errorf("got %+v", d.Arrows)
+	}
+}
+
+// TestOvertaking says of a packet how many it overtook on a link: those that left
+// before it, in its direction, and arrived later.
+func TestOvertaking(t *testing.T) {
+	w := chain(10*ms, "client", "router", "server")
+	early := func(j *observe.Journey) {
+		j.Sightings[1].Time = j.Sightings[0].Time.Add(time.Microsecond)
+	}
+	w.send(0, 0, 1, PA, cli+1, srv+1, 100)
+	w.send(ms, 0, 1, PA, cli+101, srv+1, 100)
+	w.send(2*ms, 1, 0, A, srv+1, cli+1, 0)
+	early(w.send(3*ms, 0, 1, PA, cli+201, srv+1, 100))
+	early(w.send(4*ms, 0, 1, PA, cli+301, srv+1, 100))
+	w.lost(w.send(5*ms, 0, 1, PA, cli+401, srv+1, 100), netem.Lost)
+	w.send(10*ms+500*time.Microsecond, 0, 1, PA, cli+501, srv+1, 100)
+	early(w.send(20*ms, 0, 1, PA, cli+601, srv+1, 100))
+	var got []string
+	for _, a := range w.diagram().Arrows {
+		got = append(got, strings.Join(a.Remarks, ", "))
+	}
+	want := []string{"", "", "", "overtook 2 packets", "overtook 2 packets", "", "", "overtook a packet"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

@@ -138,6 +138,12 @@ func killed(j *observe.Journey) string {
 
 func onLink(d *observe.Drop) string {
 	link := d.Link[0] + " – " + d.Link[1]
+	switch d.Cause {
+	case observe.Corrupted:
+		return "bad checksum, corrupted on " + link
+	case observe.Burst:
+		return "lost in a burst on " + link
+	}
 	switch netem.Cause(d.Cause) {
 	case netem.Lost:
 		return "lost on " + link
@@ -162,6 +168,13 @@ func (b *builder) remarks(js []*observe.Journey, routes []route, i int) []string
 	}
 	if routes[i].twice {
 		s = append(s, "arrived twice")
+	}
+	switch n := b.overtook[i]; n {
+	case 0:
+	case 1:
+		s = append(s, "overtook a packet")
+	default:
+		s = append(s, fmt.Sprintf("overtook %d packets", n))
 	}
 	return s
 }
