@@ -17,13 +17,15 @@ import (
 
 // Network is two nodes and the ether between them: node 0 and node 1 have a veth
 // end each, whose peers are in the ether, where a medium has to join them.
-// Neighbours are static and nothing but the tests' own traffic crosses.
+// Neighbours are static, unless it is NewStrangers', and then nothing but the
+// tests' own traffic crosses.
 type Network struct {
 	Ether *netns.NS
 	Nodes [2]*netns.NS
 	// Addresses are those of the nodes, in one subnet.
 	Addresses [2]netip.Addr
 	ends      [2]netem.End
+	strangers bool
 }
 
 // Interface is the name of each node's interface.
@@ -38,20 +40,29 @@ var (
 // NewNetwork builds a network that lasts as long as the test.
 func NewNetwork(tb testing.TB, addresses [2]netip.Addr) *Network {
 	tb.Helper()
-	return build(tb, namespace(tb, false), addresses)
+	n := &Network{Ether: namespace(tb, false), Addresses: addresses}
+	return n.build(tb)
+}
+
+// NewStrangers builds a network without static neighbours: the nodes have to ask
+// for each other's MAC address, across the link.
+func NewStrangers(tb testing.TB, addresses [2]netip.Addr) *Network {
+	tb.Helper()
+	n := &Network{Ether: namespace(tb, false), Addresses: addresses, strangers: true}
+	return n.build(tb)
 }
 
 // Another builds two more nodes, with the same addresses, around the same ether.
 func (n *Network) Another(tb testing.TB) *Network {
 	tb.Helper()
-	return build(tb, n.Ether, n.Addresses)
+	other := &Network{Ether: n.Ether, Addresses: n.Addresses, strangers: n.strangers}
+	return other.build(tb)
 }
 
-func build(tb testing.TB, ether *netns.NS, addresses [2]netip.Addr) *Network {
+func (n *Network) build(tb testing.TB) *Network {
 	tb.Helper()
-	n := &Network{Ether: ether, Addresses: addresses}
 	for i := range n.Nodes {
-		n.Nodes[i] = namespace(tb, addresses[i].Is6())
+		n.Nodes[i] = namespace(tb, n.Addresses[i].Is6())
 		if err := n.join(i); err != nil {
 			tb.Fatal(err)
 		}
@@ -166,6 +177,13 @@ func (n *Network) configure(h *netlink.Handle, i int) error {
 		return err
 	}
 	own, other := n.Addresses[i], n.Addresses[1-i]
+	if own.Is6() && !n.strangers {
+		// A node that need not be found joins no group for its address, and sends no
+		// report of one.
+		if err := h.LinkSetARPOff(l); err != nil {
+			return fmt.Errorf("switch neighbour discovery off: %w", err)
+		}
+	}
 	bits := own.BitLen()
 	a := &netlink.Addr{IPNet: &net.IPNet{IP: own.AsSlice(), Mask: net.CIDRMask(bits-2, bits)}}
 	if own.Is6() {
@@ -173,6 +191,9 @@ func (n *Network) configure(h *netlink.Handle, i int) error {
 	}
 	if err := h.AddrAdd(l, a); err != nil {
 		return fmt.Errorf("add address %s: %w", own, err)
+	}
+	if n.strangers {
+		return nil
 	}
 	return h.NeighSet(&netlink.Neigh{
 		LinkIndex: l.Attrs().Index, State: netlink.NUD_PERMANENT,
@@ -182,6 +203,30 @@ func (n *Network) configure(h *netlink.Handle, i int) error {
 
 // SetUp sets node i's interface up or down.
 func (n *Network) SetUp(i int, up bool) error {
+	return n.withInterface(i, func(h *netlink.Handle, l netlink.Link) error {
+		if up {
+			return h.LinkSetUp(l)
+		}
+		return h.LinkSetDown(l)
+	})
+}
+
+// frames are how many frames node i's interface has sent and received.
+func (n *Network) frames(tb testing.TB, i int) (sent, received uint64) {
+	tb.Helper()
+	err := n.withInterface(i, func(_ *netlink.Handle, l netlink.Link) error {
+		s := l.Attrs().Statistics
+		sent, received = s.TxPackets, s.RxPackets
+		return nil
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return sent, received
+}
+
+// withInterface runs f inside node i.
+func (n *Network) withInterface(i int, f func(*netlink.Handle, netlink.Link) error) error {
 	return n.Nodes[i].Do(func() error {
 		h, err := netlink.NewHandle()
 		if err != nil {
@@ -192,9 +237,6 @@ func (n *Network) SetUp(i int, up bool) error {
 		if err != nil {
 			return err
 		}
-		if up {
-			return h.LinkSetUp(l)
-		}
-		return h.LinkSetDown(l)
+		return f(h, l)
 	})
 }

@@ -24,5 +24,5 @@ func TestMain(m *testing.M) {
 func TestConformance(t *testing.T) {
 	conformance.Run(t, func(ether *netns.NS, onDrop func(netem.Drop)) (netem.Medium, error) {
 		return wire.New(ether, wire.Options{Seed: 1, OnDrop: onDrop})
-	})
+	}, conformance.Options{})
 }
