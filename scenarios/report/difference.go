@@ -117,7 +117,7 @@ func (e *evidence) cause() string {
 	for _, group := range []struct {
 		js   []*observe.Journey
 		noun string
-	}{{e.syns, "SYN"}, {e.synAcks, "SYN-ACK"}, {e.sent, "data segment"}, {e.answers, "segment of the answer"}, {e.resetsBack, "RST"}, {e.errors, "ICMP error"}} {
+	}{{e.syns, "SYN"}, {e.synAcks, "SYN-ACK"}, {e.sent, "data segment"}, {e.answers, "answer segment"}, {e.resetsBack, "RST"}, {e.errors, "ICMP error"}} {
 		d, n, ok := worst(group.js)
 		if !ok || d.Cause == observe.Unknown || d.Cause == "" {
 			continue

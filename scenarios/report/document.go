@@ -182,6 +182,8 @@ type SightingDocument struct {
 	Link int    `json:"link"`
 	Node string `json:"node,omitempty"`
 	Sent bool   `json:"sent"`
+	// Corrupted is true from where a link had flipped a bit that a checksum covers.
+	Corrupted bool `json:"corrupted,omitempty"`
 	// Src and Dst are there where translation has changed them.
 	Src string `json:"src,omitempty"`
 	Dst string `json:"dst,omitempty"`

@@ -81,6 +81,10 @@ func onLink(d observe.Drop) ending {
 		return ending{agent: link + ", which was down", verb: "swallowed"}
 	case observe.Cause(netem.Overflow):
 		return ending{agent: "the full queue of " + link, verb: "dropped"}
+	case observe.Burst:
+		return ending{agent: link + ", in a burst of losses", verb: "lost", where: "in a burst on " + link}
+	case observe.Corrupted:
+		return ending{agent: link, verb: "corrupted", where: "on " + link + " (a bit flipped, so that a checksum is wrong)"}
 	}
 	return ending{agent: link, verb: "lost", where: "on " + link}
 }

@@ -204,7 +204,7 @@ func arrival(j *observe.Journey) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	for i := range j.Sightings {
-		if s := &j.Sightings[i]; !s.Sent && s.Link == last.Link && s.Side == last.Side {
+		if s := &j.Sightings[i]; !s.Sent && !s.Corrupted && s.Link == last.Link && s.Side == last.Side {
 			return s.Time, true
 		}
 	}

@@ -102,6 +102,9 @@ func silentCases() []storyCase {
 	return []storyCase{
 		{name: "SYNs dropped by a rule", world: silent().syns(byRule("fw", "block-web", ""), when...), checks: bad("outcome", "connected", "timed-out")},
 		{name: "SYNs lost on a link", world: silent().syns(onTheLink("fw", "server", netem.Lost), when...)},
+		{name: "SYNs corrupted on a link", world: silent().syns(onTheLink("fw", "server", netem.Cause(observe.Corrupted)), when...), checks: bad("outcome", "connected", "timed-out")},
+		{name: "SYNs lost in a burst", world: silent().syns(onTheLink("client", "fw", netem.Cause(observe.Burst)), when...), checks: bad("outcome", "connected", "timed-out")},
+		{name: "SYNs at a full queue", world: silent().syns(onTheLink("client", "fw", netem.Overflow), when...), checks: bad("outcome", "connected", "timed-out")},
 		{name: "SYNs into a link that is down", world: silent().syns(onTheLink("fw", "server", netem.LinkDown), when...), checks: bad("outcome", "connected", "timed-out")},
 		{name: "SYN-ACKs dropped on the way back", world: back, checks: bad("outcome", "connected", "timed-out")},
 		{name: "SYNs into a blackhole route", world: silent().syns(at("fw", observe.ByBlackhole), when...)},
@@ -201,6 +204,11 @@ func requestCases() []storyCase {
 	tlsAt, firstAt := 200500*time.Microsecond, 300900*time.Microsecond
 	ok := requestWorld(agents.Connected, "", 301*ms)
 	ok.obs.Status, ok.obs.TLSTime, ok.obs.FirstByteTime = 200, &tlsAt, &firstAt
+	late := requestWorld(agents.Connected, "", 501*ms)
+	late.obs.Status = 200
+	for i, f := range []observe.Fate{onTheLink("server", "fw", netem.Cause(observe.Corrupted)), arrives} {
+		late.sends(time.Duration(150+200*i)*ms, "server", reply(topo.PSH|topo.ACK, 100), f)
+	}
 	missing := requestWorld(agents.Connected, "", 301*ms)
 	missing.obs.Status = 404
 	broken := requestWorld(agents.Closed, "", 301*ms)
@@ -216,6 +224,7 @@ func requestCases() []storyCase {
 	return []storyCase{
 		{name: "https", world: ok.handshake(0)},
 		{name: "an answer that broke off", world: broken},
+		{name: "200 after a part of the answer was corrupted", world: late, checks: bad("first_byte_time", "3 rtt = 300ms", "501ms")},
 		{name: "404", world: missing, checks: bad("status", "200", "404")},
 		{name: "a certificate for another name", world: cert},
 		{name: "no answer to the request", world: slow},

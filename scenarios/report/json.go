@@ -175,7 +175,7 @@ func journeyDocuments(r *verdict.Result, s *verdict.StepResult) []JourneyDocumen
 }
 
 func sightingDocument(s *observe.Sighting, first *observe.Packet, at places, began time.Time) SightingDocument {
-	d := SightingDocument{AtNS: int64(s.Time.Sub(began)), Link: s.Link, Node: at.node(s), Sent: s.Sent}
+	d := SightingDocument{AtNS: int64(s.Time.Sub(began)), Link: s.Link, Node: at.node(s), Sent: s.Sent, Corrupted: s.Corrupted}
 	if s.Packet != nil {
 		src, dst := ends(s.Packet)
 		if a, _ := ends(first); a != src {

@@ -12,7 +12,7 @@ import (
 func (e *evidence) request() string {
 	switch {
 	case e.Status != 0:
-		return paragraph(e.responded(), e.lostBefore(), e.statusMeans())
+		return paragraph(e.responded(), e.lostBefore(), e.resent(), e.statusMeans())
 	case e.ConnectTime == nil:
 		return e.attempt()
 	case e.overTLS() && e.TLSTime == nil:

@@ -152,6 +152,8 @@ func (e *evidence) silenceMeans() string {
 		return "A host whose own firewall is silent, or whose accept queue is full, looks like this."
 	case died && d.Cause == observe.ByRule:
 		return fmt.Sprintf("No answer at all: to %s the port is filtered, and a host that is down would look the same.", e.client)
+	case died && d.Cause == observe.Corrupted:
+		return fmt.Sprintf("Whoever verifies the checksum discards such a packet without a word: to %s it is a loss like any other.", e.client)
 	case died && d.Cause == observe.ByFullQueue:
 		return "The port is open, but its server does not accept connections fast enough."
 	}

@@ -85,7 +85,7 @@ func halfOpen(server []observe.StateChange) []observe.StateChange {
 func serverEnd(js []observe.Journey, target string, w *watch) netip.AddrPort {
 	for i := range js {
 		last := js[i].Last()
-		if !last.Sent && last.Packet.TCP != nil && w.lab.net.Plan.Topology.Links[last.Link].Ends[last.Side] == target {
+		if !last.Sent && !last.Corrupted && last.Packet.TCP != nil && w.lab.net.Plan.Topology.Links[last.Link].Ends[last.Side] == target {
 			return netip.AddrPortFrom(last.Packet.Dst, last.Packet.TCP.DstPort)
 		}
 	}

@@ -158,7 +158,7 @@ func (w *watch) seenFrom(o *verdict.Observation, js []observe.Journey) {
 	for i := range js {
 		last := js[i].Last()
 		to := w.lab.net.Plan.Topology.Links[last.Link].Ends[last.Side]
-		if !last.Sent && last.Packet.TCP != nil && to == o.Target && js[i].Packet().Dst == o.Remote.Addr() {
+		if !last.Sent && !last.Corrupted && last.Packet.TCP != nil && to == o.Target && js[i].Packet().Dst == o.Remote.Addr() {
 			o.SeenAddr = netip.AddrPortFrom(last.Packet.Src, last.Packet.TCP.SrcPort)
 			if n := w.lab.net.Plan.Owner(last.Packet.Src); n >= 0 {
 				o.SeenFrom = w.lab.net.Plan.Nodes[n].Name

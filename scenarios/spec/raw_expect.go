@@ -122,7 +122,7 @@ var packetKinds = []string{"syn", "syn_ack", "ack", "rst", "fin"}
 var causes = []observe.Cause{
 	observe.ByRule, observe.ByNAT, observe.ByBlackhole, observe.ByUnreachable, observe.ByProhibit, observe.ByNoRoute,
 	observe.ByNoNeighbour, observe.ByTTL, observe.ByMTU, observe.ByNoForwarding, observe.ByFullQueue, observe.Unknown,
-	observe.Cause(netem.Lost), observe.Cause(netem.TooBig), observe.Cause(netem.LinkDown), observe.Cause(netem.Overflow),
+	observe.Cause(netem.Lost), observe.Burst, observe.Corrupted, observe.Cause(netem.TooBig), observe.Cause(netem.LinkDown), observe.Cause(netem.Overflow),
 }
 
 func (v *errno) parse(s scalar) (c *complaint)    { v.V, c = pick(s, errnos); return c }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"testbed/netem"
 	"testbed/observe"
 	"testbed/scenarios/spec"
 	"testbed/topo"
@@ -99,7 +100,7 @@ func matches(want *spec.Dropped, d observe.Drop) bool {
 	if want.Rule != "" && want.Rule != d.Rule {
 		return false
 	}
-	return want.Cause == "" || want.Cause == d.Cause
+	return want.Cause == "" || want.Cause == d.Cause || want.Cause == observe.Cause(netem.Lost) && d.Cause == observe.Burst
 }
 
 func (l loss) String() string {

@@ -334,6 +334,22 @@ func TestJudge(t *testing.T) {
 				OK: true, Note: "derived from the packets",
 			},
 		}, {
+			name: "dropped in a burst, which is a loss", obs: connected,
+			expect: &spec.Expect{Dropped: &spec.Dropped{Cause: observe.Cause(netem.Lost)}},
+			change: func(o *Observation) {
+				o.Journeys[0].Fate = observe.Fate{Drop: observe.Drop{Link: [2]string{"client", "server"}, Cause: observe.Burst}}
+			},
+			want: Check{Key: "dropped", Expected: "by loss", Observed: "on client – server by burst: 1 packet", OK: true, Note: "derived from the packets"},
+		}, {
+			name: "dropped by a loss, which is no burst", obs: connected, expect: &spec.Expect{Dropped: &spec.Dropped{Cause: observe.Burst}},
+			change: func(o *Observation) {
+				o.Journeys[0].Fate = observe.Fate{Drop: observe.Drop{Link: [2]string{"client", "server"}, Cause: observe.Cause(netem.Lost)}}
+			},
+			want: Check{
+				Key: "dropped", Expected: "by burst", Observed: "on client – server by loss: 1 packet",
+				Note: "nothing was dropped by burst, but on client – server by loss: 1 packet",
+			},
+		}, {
 			name: "dropped by another cause", obs: dropped, expect: &spec.Expect{Dropped: &spec.Dropped{Node: "fw", Cause: observe.ByBlackhole}},
 			want: Check{
 				Key: "dropped", Expected: "at fw by blackhole", Observed: "at fw by rule block-web: 3 packets",
