@@ -79,7 +79,7 @@ func (n *Network) build(tb testing.TB) *Network {
 func awaitUp(tb testing.TB, ns *netns.NS, name string) {
 	tb.Helper()
 	err := ns.Do(func() error {
-		h, err := netlink.NewHandle()
+		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 		if err != nil {
 			return err
 		}
@@ -135,7 +135,7 @@ var number atomic.Int64
 func (n *Network) join(i int) error {
 	inner := fmt.Sprintf("inner%d", number.Add(1))
 	err := n.Nodes[i].Do(func() error {
-		h, err := netlink.NewHandle()
+		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 		if err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func (n *Network) join(i int) error {
 		return err
 	}
 	return n.Ether.Do(func() error {
-		h, err := netlink.NewHandle()
+		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 		if err != nil {
 			return err
 		}
@@ -228,7 +228,7 @@ func (n *Network) frames(tb testing.TB, i int) (sent, received uint64) {
 // withInterface runs f inside node i.
 func (n *Network) withInterface(i int, f func(*netlink.Handle, netlink.Link) error) error {
 	return n.Nodes[i].Do(func() error {
-		h, err := netlink.NewHandle()
+		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 		if err != nil {
 			return err
 		}
