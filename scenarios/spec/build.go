@@ -66,6 +66,9 @@ func (b *builder) head(raw *rawScenario) {
 	if raw.Summary != nil {
 		b.sc.Summary = strings.TrimSpace(raw.Summary.V)
 	}
+	if raw.Clock != nil {
+		b.sc.Clock = raw.Clock.V
+	}
 	if raw.Seed != nil {
 		b.sc.Topology.Seed = raw.Seed.V
 	}

@@ -14,7 +14,9 @@ func (b *builder) expect(r *rawExpect) *Expect {
 		Line:        r.line,
 		ConnectTime: expected(r.ConnectTime), AcceptTime: expected(r.AcceptTime), Elapsed: expected(r.Elapsed),
 		TLSTime: expected(r.TLSTime), FirstByteTime: expected(r.FirstByteTime),
-		Packets: b.packets(&r.Packets), SynTimes: b.synTimes(r.SynTimes), Dropped: b.dropped(r.Dropped),
+		TimeWait: expected(r.TimeWait), FinWait2: expected(r.FinWait2),
+		Packets: b.packets(&r.Packets), Dropped: b.dropped(r.Dropped),
+		SynTimes: b.sendTimes("syn_times", r.SynTimes), SynAckTimes: b.sendTimes("syn_ack_times", r.SynAckTimes),
 		Status: b.counted("status", r.Status, 100, 599), Exit: b.counted("exit", r.Exit, 0, 255),
 	}
 	if r.Outcome != nil {
@@ -76,16 +78,6 @@ func (b *builder) packets(raw *entries[count]) map[string]Count {
 		}
 	}
 	return counts
-}
-
-func (b *builder) synTimes(raw []*instant) (terms []Term) {
-	for i, t := range raw {
-		if i > 0 && t.V.Unit == terms[i-1].Unit && t.V.Value < terms[i-1].Value {
-			b.add(t.mark, bad("syn_times: %s is before %s", t.V.Text, terms[i-1].Text).want("times from the first SYN, each after the one before: [0s, 1s, 3s]"))
-		}
-		terms = append(terms, t.V)
-	}
-	return terms
 }
 
 func (b *builder) states(r *rawStates) *States {

@@ -28,6 +28,8 @@ func (b *builder) steps(raw *rawScenario) {
 			b.absolute(r.exec.Expect)
 		case r.exchange != nil:
 			s.Exchange, s.Expect = b.exchange(r.exchange), b.expect(r.exchange.Expect)
+		case r.await != nil:
+			s.Await, s.Expect = b.await(r.await), b.expect(r.await.Expect)
 		case r.close != nil:
 			s.Close, s.Expect = b.closing(r.close), b.expect(r.close.Expect)
 		case r.wait != nil:
@@ -59,6 +61,7 @@ func (b *builder) connect(r *rawConnect) *Connect {
 			b.open[c.As] = r.line
 		}
 	}
+	b.socket(c, r)
 	return c
 }
 
@@ -236,6 +239,7 @@ func (b *builder) exchange(r *rawExchange) *Exchange {
 
 func (b *builder) closing(r *rawClose) *Close {
 	c := &Close{Connection: b.opened("close", r.Close), Reset: r.With != nil && r.With.V == "reset"}
+	b.watched(c, r)
 	if line, ok := b.open[c.Connection]; ok {
 		delete(b.open, c.Connection)
 		b.closed[c.Connection] = line

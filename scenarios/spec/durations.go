@@ -3,6 +3,7 @@ package spec
 import (
 	"cmp"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -83,8 +84,12 @@ func nearestDuration(s, unit string) string {
 	return digits + meant
 }
 
-// parseTerm reads a duration, or a multiple of owd or rtt.
+// parseTerm reads a duration, a multiple of owd or rtt, or a timeout of the
+// kernel's.
 func parseTerm(s string) (Term, *complaint) {
+	if slices.Contains(timeouts, Unit(s)) {
+		return Term{Value: 1, Unit: Unit(s), Text: s}, nil
+	}
 	for _, unit := range []Unit{OWD, RTT} {
 		digits, ok := strings.CutSuffix(s, string(unit))
 		if !ok {
@@ -115,6 +120,9 @@ func parseTerm(s string) (Term, *complaint) {
 
 // nearestTerm mends the spelling of owd and rtt.
 func nearestTerm(s string) string {
+	if word := nearest(s, timeouts); word != "" {
+		return word
+	}
 	_, rest, c := number(s)
 	word := strings.ToLower(strings.TrimSpace(rest))
 	if c != nil || len(word) < 2 {

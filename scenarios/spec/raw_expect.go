@@ -16,8 +16,8 @@ import (
 // that can observe each.
 type rawExpect struct {
 	mark
-	Outcome       *outcome       `json:"outcome" on:"connect,http,exchange" doc:"how it ended"`
-	Error         *errno         `json:"error" on:"connect,http,exchange" doc:"the errno's name, such as ETIMEDOUT"`
+	Outcome       *outcome       `json:"outcome" on:"connect,http,exchange,await" doc:"how it ended"`
+	Error         *errno         `json:"error" on:"connect,http,exchange,await" doc:"the errno's name, such as ETIMEDOUT"`
 	Status        *count         `json:"status" on:"http" doc:"the HTTP status"`
 	Exit          *count         `json:"exit" on:"exec" doc:"the command's exit status"`
 	Stdout        *output        `json:"stdout" on:"exec" doc:"its output: equal after trimming, or a /regular expression/"`
@@ -26,14 +26,17 @@ type rawExpect struct {
 	AcceptTime    *bound         `json:"accept_time" on:"connect,http" doc:"from the first SYN leaving the client to the server's socket being ESTABLISHED"`
 	TLSTime       *bound         `json:"tls_time" on:"http" doc:"from the start of the step to the end of the TLS handshake"`
 	FirstByteTime *bound         `json:"first_byte_time" on:"http" doc:"from the start of the step to the first byte of the answer"`
-	Elapsed       *bound         `json:"elapsed" on:"connect,http,exec,exchange,close" doc:"how long the action took, up to its outcome"`
-	Tolerance     *duration      `json:"tolerance" on:"connect,http,exec,exchange,close" doc:"how far times may be off; default 2% plus 5ms"`
+	Elapsed       *bound         `json:"elapsed" on:"connect,http,exec,exchange,await,close" doc:"how long the action took, up to its outcome"`
+	TimeWait      *bound         `json:"time_wait" on:"close" doc:"how long the end that closed was in TIME-WAIT"`
+	FinWait2      *bound         `json:"fin_wait_2" on:"close" doc:"how long the end that closed was in FIN-WAIT-2"`
+	Tolerance     *duration      `json:"tolerance" on:"connect,http,exec,exchange,await,close" doc:"how far times may be off; default 2% plus 5ms"`
 	Handshake     []*handshake   `json:"handshake" on:"connect,http" doc:"the flags of the handshake's segments, in order, first transmissions only"`
-	Packets       entries[count] `json:"packets" on:"connect,http,exchange,close" doc:"how many segments left their sender, by syn, syn_ack, ack, rst, fin"`
-	SynTimes      []*instant     `json:"syn_times" on:"connect,http" doc:"when each SYN left, from the first"`
-	States        *rawStates     `json:"states" on:"connect,http,exchange,close" doc:"the TCP states that each end entered, in order"`
+	Packets       entries[count] `json:"packets" on:"connect,http,exchange,await,close" doc:"how many segments left their sender, by syn, syn_ack, ack, rst, fin"`
+	SynTimes      *sendTimes     `json:"syn_times" on:"connect,http" doc:"when each SYN left, from the first: a list, or schedule for the kernel's own times"`
+	SynAckTimes   *sendTimes     `json:"syn_ack_times" on:"connect,http,await" doc:"when each SYN-ACK of the connection left, from the first: a list, or schedule for the kernel's own times"`
+	States        *rawStates     `json:"states" on:"connect,http,exchange,await,close" doc:"the TCP states that each end entered, in order"`
 	SeenFrom      *ref           `json:"seen_from" on:"connect,http,exchange" doc:"the node whose address the server saw"`
-	Dropped       *rawDropped    `json:"dropped" on:"connect,http,exec,exchange,close" doc:"where packets died, and why"`
+	Dropped       *rawDropped    `json:"dropped" on:"connect,http,exec,exchange,await,close" doc:"where packets died, and why"`
 }
 
 func (*rawExpect) noun() string { return "expect" }
@@ -136,8 +139,11 @@ func (v *outcome) read(d *decoder, key string, n ast.Node) bool {
 
 func (v *outcome) parse(s scalar) (c *complaint) {
 	all := agents.ConnectOutcomes
-	if v.step == "exchange" {
+	switch v.step {
+	case "exchange":
 		all = agents.ExchangeOutcomes
+	case "await":
+		all = agents.AwaitOutcomes
 	}
 	if v.V, c = pick(s, all); c != nil && slices.Contains(allOutcomes(), agents.Outcome(s.text)) {
 		c.message = article(v.step) + " step cannot end " + quote(s.text)

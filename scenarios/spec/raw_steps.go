@@ -14,7 +14,7 @@ import (
 // stepKinds are the actions, in the order of the documentation; laterSteps are
 // those that are planned.
 var (
-	stepKinds  = []string{"connect", "http", "exec", "exchange", "close", "wait", "set"}
+	stepKinds  = []string{"connect", "http", "exec", "exchange", "await", "close", "wait", "set"}
 	laterSteps = []string{"scan", "flood", "parallel"}
 )
 
@@ -36,6 +36,7 @@ type rawStep struct {
 	http     *rawHTTP
 	exec     *rawExec
 	exchange *rawExchange
+	await    *rawAwait
 	close    *rawClose
 	wait     *rawWait
 	change   *rawSetStep
@@ -62,7 +63,7 @@ func (s *rawStep) read(d *decoder, _ string, n ast.Node) bool {
 func (s *rawStep) body(kind string) reflect.Value {
 	p := map[string]any{
 		"connect": &s.connect, "http": &s.http, "exec": &s.exec, "exchange": &s.exchange,
-		"close": &s.close, "wait": &s.wait, "set": &s.change,
+		"await": &s.await, "close": &s.close, "wait": &s.wait, "set": &s.change,
 	}[kind]
 	return reflect.ValueOf(p).Elem()
 }
@@ -107,6 +108,8 @@ type rawConnect struct {
 	Family  *family    `json:"family" doc:"ipv4 or ipv6; default ipv4"`
 	Timeout *timespan  `json:"timeout" doc:"ends the attempt; default none but the kernel's own"`
 	As      *title     `json:"as" doc:"keeps the connection open under this name"`
+	Probes  *truth     `json:"keepalive" doc:"true has the kernel probe the connection while it is idle; default false"`
+	Sport   *port      `json:"sport" doc:"the client's own port; default one that the kernel chooses"`
 	Expect  *rawExpect `json:"expect" doc:"what must be observed"`
 }
 
@@ -146,9 +149,11 @@ func (*rawExchange) noun() string { return "an exchange step" }
 
 type rawClose struct {
 	mark
-	Close  *title     `json:"close" jsonschema:"required" doc:"ends the open connection of this name"`
-	With   *closeWith `json:"with" doc:"fin or reset; default fin"`
-	Expect *rawExpect `json:"expect" doc:"what must be observed"`
+	Close   *title     `json:"close" jsonschema:"required" doc:"ends the open connection of this name"`
+	With    *closeWith `json:"with" doc:"fin or reset; default fin"`
+	Until   *rawUntil  `json:"until" doc:"watches both ends until each has entered its state, such as {client: CLOSED}"`
+	Timeout *timespan  `json:"timeout" doc:"ends the watch; default 3m"`
+	Expect  *rawExpect `json:"expect" doc:"what must be observed"`
 }
 
 func (*rawClose) noun() string { return "a close step" }
@@ -175,7 +180,7 @@ func observesNothing(kind, key string) *complaint {
 	if key != "expect" {
 		return nil
 	}
-	return bad("a %s step observes nothing", kind).want("expect in a step that does: connect, http, exec, exchange, close")
+	return bad("a %s step observes nothing", kind).want("expect in a step that does: connect, http, exec, exchange, await, close")
 }
 
 // command is a command line, or the list of a command's arguments.

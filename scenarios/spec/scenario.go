@@ -18,13 +18,26 @@ type Scenario struct {
 	// File is the path it was read from, as given.
 	File string
 	// Source is the file's text; DecodeFile keeps it.
-	Source   []byte
-	Name     string
-	Summary  string
-	Tags     []string
+	Source  []byte
+	Name    string
+	Summary string
+	Tags    []string
+	// Clock is empty where the file names none.
+	Clock    Clock
 	Topology topo.Topology
 	Steps    []Step
 }
+
+// Clock is what a scenario's time passes by.
+type Clock string
+
+// The clocks.
+const (
+	// HostClock is the host's: a second takes a second.
+	HostClock Clock = "host"
+	// VirtualClock is that of a guest, which jumps over idle time.
+	VirtualClock Clock = "virtual"
+)
 
 // Step is one action. Exactly one of its actions is not nil.
 type Step struct {
@@ -36,6 +49,7 @@ type Step struct {
 	Wait     *Wait
 	Close    *Close
 	Exchange *Exchange
+	Await    *Await
 	Set      *Set
 	// Expect is nil when the step must only succeed.
 	Expect *Expect
@@ -59,6 +73,10 @@ type Connect struct {
 	Timeout time.Duration
 	// As keeps the connection open under this name.
 	As string
+	// KeepAlive has the kernel probe it while it is idle.
+	KeepAlive bool
+	// Port is the client's own; zero lets the kernel choose.
+	Port uint16
 }
 
 // Target is a node's name or an IP address, and a port.
@@ -102,6 +120,21 @@ type Close struct {
 	Connection string
 	// Reset sends RST in place of FIN.
 	Reset bool
+	// Until, if not nil, has both ends watched until each has entered its state.
+	Until *Until
+	// Timeout ends that; zero means 3 min.
+	Timeout time.Duration
+}
+
+// Until is a state for each end of a connection, empty for one that does not
+// matter.
+type Until struct{ Client, Server observe.State }
+
+// Await waits until a kept connection ends.
+type Await struct {
+	Connection string
+	// Timeout ends the wait; zero means 30 s.
+	Timeout time.Duration
 }
 
 // Exchange writes to a kept connection and reads until the answer is complete.
@@ -144,14 +177,19 @@ type Expect struct {
 	Elapsed       *Duration
 	TLSTime       *Duration
 	FirstByteTime *Duration
+	// TimeWait and FinWait2 are how long the end that closed was in these states.
+	TimeWait, FinWait2 *Duration
 	// Tolerance replaces the default of 2% plus 5 ms.
 	Tolerance *time.Duration
 	// Handshake are flag names such as SYN-ACK. RST and FIN also stand for
 	// RST-ACK and FIN-ACK.
 	Handshake []string
 	// Packets maps syn, syn_ack, ack, rst and fin to counts.
-	Packets  map[string]Count
-	SynTimes []Term
+	Packets map[string]Count
+	// SynTimes and SynAckTimes are from the first; one Term of the unit
+	// KernelSchedule stands for the kernel's own times.
+	SynTimes, SynAckTimes []Term
+
 	States   *States
 	SeenFrom string
 	Dropped  *Dropped
@@ -172,6 +210,25 @@ const (
 	OWD Unit = "owd"
 	// RTT is that there and back.
 	RTT Unit = "rtt"
+)
+
+// Units that are a timeout of the kernel's, worked out from the sysctls of the
+// node that it belongs to. Their Term has the value 1.
+const (
+	// SynTimeout is how long connect(2) waits for an answer.
+	SynTimeout Unit = "syn_timeout"
+	// KeepaliveTimeout is how long an idle connection lasts whose probes nothing
+	// answers.
+	KeepaliveTimeout Unit = "keepalive_timeout"
+	// Retries2Timeout is how long data is sent that nothing acknowledges.
+	Retries2Timeout Unit = "retries2_timeout"
+	// TimeWaitTimeout is how long TIME-WAIT lasts.
+	TimeWaitTimeout Unit = "time_wait_timeout"
+	// FinTimeout is how long FIN-WAIT-2 lasts without a program that holds the
+	// socket.
+	FinTimeout Unit = "fin_timeout"
+	// KernelSchedule are the times at which the kernel sends a segment again.
+	KernelSchedule Unit = "schedule"
 )
 
 // Term is one duration: a number of nanoseconds, or a multiple of the path's

@@ -82,7 +82,7 @@ func TestSchemaAcceptsForms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"name", "sysctls", "nth", "probability", "backlog", "syn_times", "hook", "env", "duplicate", "to_bad", "spread", "queue", "random"} {
+	for _, key := range []string{"name", "sysctls", "nth", "probability", "backlog", "syn_times", "hook", "env", "duplicate", "to_bad", "spread", "queue", "random", "clock", "await", "until", "keepalive", "sport", "syn_ack_times", "time_wait", "fin_wait_2"} {
 		if !strings.Contains(string(src), key+":") || !strings.Contains(string(schema), `"`+key+`": {`) {
 			t.Errorf("the key %s is not in both the example and the schema", key)
 		}
@@ -100,6 +100,7 @@ func TestSchemaRejects(t *testing.T) {
 		"set-neither", "set-mixed", "sysctl-name", "node-name", "node-empty", "mtu-quoted", "yaml-list",
 		"rate-no-unit", "rate-bytes", "rate-map", "queue-no-unit", "queue-empty-map", "queue-map-units", "reorder-over-100", "jitter-no-spread",
 		"jitter-distribution", "jitter-correlation-over-100", "loss-both", "loss-neither", "loss-correlation-alone", "bursts-no-end", "bursts-hyphens",
+		"clock", "until-scalar", "until-state", "syn-times-word", "await-expect",
 	} {
 		src, err := os.ReadFile(filepath.Join("testdata/broken", name+".yaml"))
 		if err != nil {

@@ -14,6 +14,7 @@ const (
 	patternTime  = `[0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h)`
 	patternTerm  = `([0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h)|[0-9]+(\.[0-9]+)? +(owd|rtt))`
 	patternSize  = `[0-9]+(\.[0-9]+)?(B|KiB|MiB)`
+	patternSpan  = `(` + patternTerm + `|(syn|keepalive|retries2|time_wait|fin)_timeout)`
 	patternCount = `[0-9]+`
 	patternName  = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
 	patternCIDR  = `^[0-9A-Fa-f.:]+/[0-9]{1,3}$`
@@ -136,11 +137,15 @@ func (rate) JSONSchema() *jsonschema.Schema {
 }
 
 func (bound) JSONSchema() *jsonschema.Schema {
-	return bounded(patternTerm, "a duration such as 300ms or 1 rtt, or a bound such as <= 300ms or 290ms..310ms")
+	return bounded(patternSpan, "a duration such as 300ms or 1 rtt, a timeout of the kernel's such as syn_timeout, or a bound such as <= 300ms or 290ms..310ms")
 }
 
 func (instant) JSONSchema() *jsonschema.Schema {
 	return text("^"+patternTerm+"$", "a duration such as 1s, or a multiple of owd or rtt")
+}
+
+func (sendTimes) JSONSchema() *jsonschema.Schema {
+	return either(array(instant{}.JSONSchema()), oneWord([]Unit{KernelSchedule}))
 }
 
 func (count) JSONSchema() *jsonschema.Schema {
@@ -181,6 +186,8 @@ func (rejectWith) JSONSchema() *jsonschema.Schema { return oneWord(rejections) }
 func (proto) JSONSchema() *jsonschema.Schema      { return oneWord(protos) }
 func (state) JSONSchema() *jsonschema.Schema      { return oneWord(states) }
 func (family) JSONSchema() *jsonschema.Schema     { return oneWord(families) }
+func (clock) JSONSchema() *jsonschema.Schema      { return oneWord(clocks) }
+func (lastState) JSONSchema() *jsonschema.Schema  { return oneWord(lastStates) }
 func (closeWith) JSONSchema() *jsonschema.Schema  { return oneWord(closeWiths) }
 func (outcome) JSONSchema() *jsonschema.Schema    { return oneWord(allOutcomes()) }
 func (errno) JSONSchema() *jsonschema.Schema      { return oneWord(errnos) }
