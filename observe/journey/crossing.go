@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/bits"
 	"slices"
+	"time"
 
 	"testbed/netem"
 	"testbed/observe"
@@ -53,6 +54,10 @@ type traffic struct {
 	entered []*replica
 	// crossed are those that arrived last.
 	crossed []crossing
+	// rate is the direction's, in bits a second; free is when everything that has
+	// entered is sent at that rate, if none of it is lost.
+	rate uint64
+	free time.Time
 }
 
 // remembered is how many crossings of a direction are kept to find duplicates
@@ -61,16 +66,25 @@ const remembered = 64
 
 func (t *tracer) on(w way) *traffic {
 	if t.traffic[w] == nil {
-		t.traffic[w] = &traffic{way: w}
+		t.traffic[w] = &traffic{way: w, rate: t.plan.Links[w.link].Toward[w.to].Rate}
 	}
 	return t.traffic[w]
 }
 
-func (f *traffic) enter(c *replica) {
+// enter returns when the last bit of the frame is sent at the latest.
+func (f *traffic) enter(c *replica) time.Time {
 	if len(f.entered) == cap(f.entered) {
 		f.entered = slices.Grow(f.underWay(), len(f.entered)+1)
 	}
 	f.entered = append(f.entered, c)
+	if f.rate == 0 {
+		return c.last.Time
+	}
+	if f.free.Before(c.last.Time) {
+		f.free = c.last.Time
+	}
+	f.free = f.free.Add(netem.Serialization(f.rate, c.frame.Length))
+	return f.free
 }
 
 // underWay forgets the copies that have left the direction and returns the rest.

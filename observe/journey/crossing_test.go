@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gopacket/gopacket/layers"
@@ -240,6 +241,37 @@ func TestBursts(t *testing.T) {
 		r.lose("client", "fw", r.syn(), c.cause)
 		if got := r.trace()[0].Fate.Drop; got != (observe.Drop{Link: [2]string{"client", "fw"}, Cause: c.want}) {
 			t.Errorf("%+v: %+v, want %s", c.bursts, got, c.want)
+		}
+	}
+}
+
+// TestWaitingForItsTurn holds that a packet is on its way for as long as the link
+// may need to send those before it.
+func TestWaitingForItsTurn(t *testing.T) {
+	for _, c := range []struct {
+		rate uint64
+		wait time.Duration
+		want string
+	}{
+		{0, 1500 * time.Millisecond, "SYN client dead on client>fw: unknown"},
+		{8000, 3500 * time.Millisecond, "SYN client pending"},
+		{8000, 4500 * time.Millisecond, "SYN client dead on client>fw: unknown"},
+	} {
+		n := chain()
+		n.Links[0].Toward[1].Rate = c.rate
+		r := newRecord(t, n)
+		s := r.syn()
+		s.length = 1000
+		var third observe.Frame
+		for i := range uint32(3) {
+			s.seq += i
+			r.pass("client", "fw", s)
+			third = r.input.Frames[len(r.input.Frames)-1]
+		}
+		r.input.Frames = r.input.Frames[:5]
+		r.input.Until = third.Time.Add(c.wait)
+		if got := r.describe(r.trace()); got[2] != c.want {
+			t.Errorf("at %d bit/s after %v: %s, want %s", c.rate, c.wait, got[2], c.want)
 		}
 	}
 }

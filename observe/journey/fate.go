@@ -82,7 +82,7 @@ func (t *tracer) onItsWay(c *replica) observe.Fate {
 	switch {
 	case l.Down || toward.Down:
 		return t.lostOnLink(c, observe.Cause(netem.LinkDown))
-	case c.last.Time.Add(toward.Delay + toward.Jitter + late).After(t.in.Until):
+	case c.ready.Add(toward.Delay + toward.MaxJitter() + late).After(t.in.Until):
 		return observe.Fate{Pending: true}
 	}
 	return t.lostOnLink(c, observe.Unknown)

@@ -69,9 +69,11 @@ type travel struct {
 type replica struct {
 	travel *travel
 	last   observe.Sighting
-	// frame is what last entered a link, and lane where it is there.
+	// frame is what last entered a link, lane where it is there, and ready when its
+	// last bit has been sent at the link's rate, at the latest.
 	frame *observe.Frame
 	lane  *lane
+	ready time.Time
 	// node is the one that it has been delivered to, -1 on a link.
 	node int
 	fate observe.Fate
@@ -183,7 +185,7 @@ func (t *tracer) sent(f *observe.Frame, p *observe.Packet) {
 	k := keyOnLink(f.Link, f.Side.Other(), p)
 	c.frame, c.lane = f, t.laneOf(k)
 	c.lane.flying = append(c.lane.flying, c)
-	t.on(k.way()).enter(c)
+	c.ready = t.on(k.way()).enter(c)
 }
 
 // delivered takes a packet that a link gives to a node. p is nil where the frame

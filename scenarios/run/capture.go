@@ -5,6 +5,8 @@ import (
 
 	"testbed/netem"
 	"testbed/observe/capture"
+	"testbed/scenarios/spec"
+	"testbed/topo"
 	"testbed/topo/build"
 	"testbed/topo/netns"
 )
@@ -12,6 +14,9 @@ import (
 // opening is a capture that is opened beside the building of its network: the
 // kernel takes some 12 ms over its ring. The zero value has not begun.
 type opening struct {
+	// snapLen is how many bytes of a frame are kept; zero means the capture's
+	// default.
+	snapLen int
 	done    chan struct{}
 	capture *capture.Capture
 	err     error
@@ -23,9 +28,32 @@ func (o *opening) begin(ether *netns.NS) (wait func() error) {
 	o.done = make(chan struct{})
 	go func() {
 		defer close(o.done)
-		o.capture, o.err = capture.Open(ether, capture.Options{})
+		o.capture, o.err = capture.Open(ether, capture.Options{SnapLen: o.snapLen})
 	}()
 	return func() error { <-o.done; return nil }
+}
+
+// snapLen is how many bytes of each frame must be kept of a network as it is, and
+// as steps change it: all of them where a link flips bits, because checksums
+// cover them, and else the capture's default.
+func snapLen(t *topo.Topology, steps []spec.Step) int {
+	corrupts, mtu := false, 1500
+	see := func(toward [2]netem.Impairment, size int) {
+		corrupts = corrupts || toward[0].Corrupt > 0 || toward[1].Corrupt > 0
+		mtu = max(mtu, size)
+	}
+	for _, l := range t.Links {
+		see(l.Toward, l.MTU)
+	}
+	for _, s := range steps {
+		if s.Set != nil {
+			see(s.Set.Toward, s.Set.MTU)
+		}
+	}
+	if !corrupts {
+		return 0
+	}
+	return etherHeader + mtu
 }
 
 // openedCapture takes over what was opened, whether the network was built or not.

@@ -73,6 +73,11 @@ type connection struct {
 // Open builds a topology and starts its servers. The caller closes the lab. The
 // program must be in a sandbox.
 func Open(ctx context.Context, t *topo.Topology) (*Lab, error) {
+	return open(ctx, t, snapLen(t, nil))
+}
+
+// open is Open with so many bytes kept of each frame, zero for the default.
+func open(ctx context.Context, t *topo.Topology, snapLen int) (*Lab, error) {
 	if !sandbox.Inside() {
 		return nil, ErrOutside
 	}
@@ -84,7 +89,7 @@ func Open(ctx context.Context, t *topo.Topology) (*Lab, error) {
 		return
 	}()
 	var err error
-	opening := &opening{}
+	opening := &opening{snapLen: snapLen}
 	l.net, err = build.Up(t, build.Options{
 		OnDrop: l.onDrop, OnEther: opening.begin,
 		BeforeTraffic: func(n *build.Network) error { return l.startCapture(n, opening) },

@@ -51,7 +51,7 @@ func Scenario(ctx context.Context, s *spec.Scenario, o Options) *verdict.Result 
 
 // perform fills the result's steps.
 func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result) (err error) {
-	lab, err := o.turn.open(ctx, &s.Topology)
+	lab, err := o.turn.open(ctx, s)
 	if err != nil {
 		return fmt.Errorf("build network: %w", interruption(ctx, err))
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"testbed/topo"
+	"testbed/scenarios/spec"
 )
 
 // turn orders the building of several networks. A nil turn orders nothing.
@@ -27,14 +27,14 @@ func newTurn(first int) *turn {
 
 // open opens a lab when it is its turn, and waits until all of the first ones
 // have been opened, or have failed to.
-func (t *turn) open(ctx context.Context, network *topo.Topology) (*Lab, error) {
+func (t *turn) open(ctx context.Context, s *spec.Scenario) (*Lab, error) {
 	if t == nil {
-		lab, err := openUnlessDone(ctx, network)
+		lab, err := openUnlessDone(ctx, s)
 		awaitCalm(ctx)
 		return lab, err
 	}
 	t.building.Lock()
-	lab, err := openUnlessDone(ctx, network)
+	lab, err := openUnlessDone(ctx, s)
 	t.building.Unlock()
 	t.opened(ctx)
 	select {
@@ -45,11 +45,11 @@ func (t *turn) open(ctx context.Context, network *topo.Topology) (*Lab, error) {
 }
 
 // openUnlessDone builds nothing once the context has ended.
-func openUnlessDone(ctx context.Context, network *topo.Topology) (*Lab, error) {
+func openUnlessDone(ctx context.Context, s *spec.Scenario) (*Lab, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return Open(ctx, network)
+	return open(ctx, &s.Topology, snapLen(&s.Topology, s.Steps))
 }
 
 // opened counts one. After the last of the first ones, the machine gets time to

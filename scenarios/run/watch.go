@@ -82,19 +82,31 @@ func (w *watch) ends(c *connection) journey.Connection {
 }
 
 // settle waits until no packet of the connection is on its way any more, or for
-// at most the path's delay and some patience.
+// at most the time that they take on the path and some patience.
 func (w *watch) settle(ctx context.Context, c *connection, path verdict.Path) {
-	ctx, cancel := context.WithTimeout(ctx, w.jitter(path)+path.RTT()+patience)
+	seen := w.lab.capture.Mark()
+	bytes := w.pending(c)
+	ctx, cancel := context.WithTimeout(ctx, w.lateness(path, bytes)+path.RTT()+patience)
 	defer cancel()
-	for ctx.Err() == nil {
-		seen := w.lab.capture.Mark()
-		pending := slices.ContainsFunc(w.flow(c, nil), func(j observe.Journey) bool { return j.Fate.Pending })
-		if !pending {
-			return
-		}
+	for bytes > 0 && ctx.Err() == nil {
 		w.next(ctx, seen)
+		seen = w.lab.capture.Mark()
+		bytes = w.pending(c)
 	}
 }
+
+// pending is how long the connection's packets are together that are on their
+// way, in bytes.
+func (w *watch) pending(c *connection) (bytes int) {
+	for _, j := range w.flow(c, nil) {
+		if j.Fate.Pending {
+			bytes += etherHeader + j.Packet().Length
+		}
+	}
+	return bytes
+}
+
+const etherHeader = 14
 
 // next waits for a frame after a mark, but not for long: that a node dropped a
 // packet shows only in that nothing follows.
@@ -104,12 +116,14 @@ func (w *watch) next(ctx context.Context, mark int) {
 	w.lab.capture.Wait(ctx, mark, func(observe.Frame) bool { return true })
 }
 
-// jitter is the most that the links of a path add to their delays.
-func (w *watch) jitter(path verdict.Path) (d time.Duration) {
+// lateness is the most that the links of a path add to their delays when so many
+// bytes are on their way.
+func (w *watch) lateness(path verdict.Path, bytes int) (d time.Duration) {
 	for i := 1; i < len(path.Nodes); i++ {
 		link := w.lab.net.Plan.Topology.LinkIndex(path.Nodes[i-1], path.Nodes[i])
 		for _, side := range []netem.Side{0, 1} {
-			d += w.lab.net.Plan.Links[link].Toward[side].Jitter
+			i := w.lab.net.Plan.Links[link].Toward[side]
+			d += i.MaxJitter() + netem.Serialization(i.Rate, bytes)
 		}
 	}
 	return d
