@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -98,8 +99,13 @@ func (s suite) churn(t *testing.T) {
 	}
 }
 
-// whim changes a link's impairments until the caller is done.
+// whim changes a link's impairments until the caller is done, among those that the
+// medium can bring about.
 func (s suite) whim(t *testing.T, l *link) (done func()) {
+	moods := slices.Clone(moods)
+	if s.Refuses != nil {
+		moods = slices.DeleteFunc(moods, s.Refuses)
+	}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for side := range netem.Side(2) {
