@@ -72,6 +72,9 @@ func (b *builder) head(raw *rawScenario) {
 	if raw.Seed != nil {
 		b.sc.Topology.Seed = raw.Seed.V
 	}
+	if raw.Kernels != nil {
+		b.sc.Kernels = &raw.Kernels.V
+	}
 	for _, t := range raw.Tags {
 		if slices.Contains(b.sc.Tags, t.V) {
 			b.add(t.mark, bad("the tag %q again", t.V).want("each tag once"))

@@ -44,6 +44,7 @@ func (b *builder) expect(r *rawExpect) *Expect {
 	if r.Stderr != nil {
 		e.Stderr = &r.Stderr.V
 	}
+	e.Kernels = b.kernels(r)
 	return e
 }
 
@@ -96,7 +97,13 @@ func (b *builder) states(r *rawStates) *States {
 
 // absolute notes multiples of the path's delay in a step that has no path.
 func (b *builder) absolute(r *rawExpect) {
-	if r == nil || r.Elapsed == nil {
+	if r == nil {
+		return
+	}
+	for _, e := range r.Kernels.list {
+		b.absolute(e.value)
+	}
+	if r.Elapsed == nil {
 		return
 	}
 	for _, t := range []Term{r.Elapsed.V.Term, r.Elapsed.V.Upper} {

@@ -37,6 +37,8 @@ type rawExpect struct {
 	States        *rawStates     `json:"states" on:"connect,http,exchange,await,close" doc:"the TCP states that each end entered, in order"`
 	SeenFrom      *ref           `json:"seen_from" on:"connect,http,exchange" doc:"the node whose address the server saw"`
 	Dropped       *rawDropped    `json:"dropped" on:"connect,http,exec,exchange,await,close" doc:"where packets died, and why"`
+
+	Kernels entries[rawExpect] `json:"kernels" on:"connect,http,exec,exchange,await,close" doc:"what is expected in addition on some kernels, by a range of versions such as >= 6.5 in quotes"`
 }
 
 func (*rawExpect) noun() string { return "expect" }

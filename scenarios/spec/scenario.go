@@ -23,7 +23,9 @@ type Scenario struct {
 	Summary string
 	Tags    []string
 	// Clock is empty where the file names none.
-	Clock    Clock
+	Clock Clock
+	// Kernels are those that it is for, nil for all.
+	Kernels  *Kernels
 	Topology topo.Topology
 	Steps    []Step
 }
@@ -197,6 +199,8 @@ type Expect struct {
 	Exit     *Count
 	Stdout   *Text
 	Stderr   *Text
+	// Kernels are expected in addition; On chooses among them.
+	Kernels []KernelExpect
 }
 
 // Unit is what a Term's value is counted in.

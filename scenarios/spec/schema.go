@@ -60,6 +60,10 @@ func expectSchema(all *jsonschema.Schema, kind string) *jsonschema.Schema {
 			s.Properties.Set(key, p)
 		}
 	}
+	s.Properties.Set("kernels", &jsonschema.Schema{
+		Type: "object", Description: describe(rawExpectType, "Kernels"),
+		PropertyNames: text(patternKernels, ""), AdditionalProperties: &jsonschema.Schema{Ref: "#/$defs/" + kind + "-expect"},
+	})
 	return &s
 }
 

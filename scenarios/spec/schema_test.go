@@ -99,7 +99,7 @@ func TestSchemaRejects(t *testing.T) {
 		"expect-foreign", "expect-unknown", "expect-bare-number", "expect-states", "expect-packets", "firewall-no-action", "nat-timeout",
 		"set-neither", "set-mixed", "sysctl-name", "node-name", "node-empty", "mtu-quoted", "yaml-list",
 		"rate-no-unit", "rate-bytes", "rate-map", "queue-no-unit", "queue-empty-map", "queue-map-units", "reorder-over-100", "jitter-no-spread",
-		"jitter-distribution", "jitter-correlation-over-100", "loss-both", "loss-neither", "loss-correlation-alone", "bursts-no-end", "bursts-hyphens",
+		"jitter-distribution", "jitter-correlation-over-100", "loss-both", "loss-neither", "loss-correlation-alone", "bursts-no-end", "bursts-hyphens", "kernels-condition", "kernels-list", "kernels-bad-value",
 		"clock", "until-scalar", "until-state", "syn-times-word", "await-expect",
 	} {
 		src, err := os.ReadFile(filepath.Join("testdata/broken", name+".yaml"))

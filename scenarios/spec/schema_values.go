@@ -11,14 +11,15 @@ import (
 
 // The patterns of the values that are written with a unit.
 const (
-	patternTime  = `[0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h)`
-	patternTerm  = `([0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h)|[0-9]+(\.[0-9]+)? +(owd|rtt))`
-	patternSize  = `[0-9]+(\.[0-9]+)?(B|KiB|MiB)`
-	patternSpan  = `(` + patternTerm + `|(syn|keepalive|retries2|time_wait|fin)_timeout)`
-	patternCount = `[0-9]+`
-	patternName  = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
-	patternCIDR  = `^[0-9A-Fa-f.:]+/[0-9]{1,3}$`
-	patternFlags = `^(SYN|ACK|FIN|RST)(-(SYN|ACK|FIN|RST)){0,3}$`
+	patternTime    = `[0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h)`
+	patternTerm    = `([0-9]+(\.[0-9]+)?(ns|us|µs|μs|ms|s|m|h)|[0-9]+(\.[0-9]+)? +(owd|rtt))`
+	patternSize    = `[0-9]+(\.[0-9]+)?(B|KiB|MiB)`
+	patternSpan    = `(` + patternTerm + `|(syn|keepalive|retries2|time_wait|fin)_timeout)`
+	patternCount   = `[0-9]+`
+	patternName    = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
+	patternKernels = `^((<=|>=|<|>) *)?[0-9]+(\.[0-9]+){0,2}$|^[0-9]+(\.[0-9]+){0,2} *\.\. *[0-9]+(\.[0-9]+){0,2}$`
+	patternCIDR    = `^[0-9A-Fa-f.:]+/[0-9]{1,3}$`
+	patternFlags   = `^(SYN|ACK|FIN|RST)(-(SYN|ACK|FIN|RST)){0,3}$`
 )
 
 func timeoutKeys() []string { return sortedKeys(topo.NATTimeouts) }
@@ -112,6 +113,10 @@ func (rawQueue) JSONSchemaExtend(s *jsonschema.Schema) {
 func orElse(s, other *jsonschema.Schema) {
 	own := *s
 	*s = *either(other, &own)
+}
+
+func (kernels) JSONSchema() *jsonschema.Schema {
+	return text(patternKernels, "kernel versions, such as >= 6.5")
 }
 
 func (mtu) JSONSchema() *jsonschema.Schema     { return numbers("68", "65535", "bytes") }

@@ -41,6 +41,7 @@ type (
 	count     struct{ value[Count] }
 	output    struct{ value[Text] }
 	forwardTo struct{ value[Target] } // node or node:port
+	kernels   struct{ value[Kernels] }
 )
 
 func (v *title) parse(s scalar) *complaint {
@@ -297,4 +298,11 @@ func (v *forwardTo) parse(s scalar) *complaint {
 	}
 	v.V.Port = uint16(n)
 	return nil
+}
+
+func (v *kernels) parse(s scalar) (c *complaint) {
+	if v.V, c = parseKernels(s.text); c == nil && s.kind != textKind {
+		return bad("%s is a number without quotes", quote(s.text)).want("\"" + s.text + "\" in quotes")
+	}
+	return c
 }
