@@ -20,9 +20,10 @@ var mayImport = []struct {
 	imports []string
 }{
 	{"netem/wire", []string{"topo/netns"}},
+	{"netem/qdisc", []string{"topo", "topo/netns", "topo/rtnl", "topo/sandbox"}},
 	{"netem/conformance", []string{"topo/netns"}},
 	{"netem", nil},
-	{"topo/build", []string{"netem", "netem/wire", "observe", "topo/netns", "topo/nft", "topo/rtnl"}},
+	{"topo/build", []string{"netem", "netem/qdisc", "netem/wire", "observe", "topo/netns", "topo/nft", "topo/rtnl"}},
 	{"topo/netns", nil},
 	{"topo/sandbox", nil},
 	{"topo/rtnl", []string{"topo/netns", "topo/sandbox"}},
@@ -38,7 +39,8 @@ var mayImport = []struct {
 	{"observe/ladder", []string{"netem", "topo"}},
 	{"observe", []string{"netem", "topo"}},
 	{"scenarios/spec", []string{"agents", "netem", "observe", "topo"}},
-	{"scenarios/verdict", []string{"agents", "netem", "observe", "scenarios/spec", "topo"}},
+	{"scenarios/timers", nil},
+	{"scenarios/verdict", []string{"agents", "netem", "observe", "scenarios/spec", "scenarios/timers", "topo"}},
 	{"scenarios/report", []string{"agents", "netem", "observe", "observe/ladder", "scenarios/spec", "scenarios/verdict", "topo"}},
 	{"scenarios/run", []string{"*"}},
 	{"scenarios", nil},

@@ -142,6 +142,8 @@ type Drop struct {
 // those still on their way - Duplicated.
 type Counters struct {
 	In, Delivered, Dropped, Duplicated uint64
+	// Overflowed are those of the dropped frames that found the queue full.
+	Overflowed uint64
 	// Corrupted are the frames of which a bit was flipped, Reordered those that
 	// were sent ahead of others, or would have been had there been others. A frame
 	// is counted when it is decided, and again where it counts above: as Delivered,

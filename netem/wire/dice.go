@@ -49,19 +49,10 @@ const (
 // newDice returns the dice of one direction's stream.
 func newDice(seed uint64, link int, to netem.Side, s stream) *dice {
 	generator := func(s stream) *rand.PCG {
-		h := mix(mix(seed) ^ uint64(link)<<8 ^ uint64(to)<<4 ^ uint64(s))
-		return rand.NewPCG(h, mix(h))
+		h := netem.Seed(seed, link, to, uint64(s))
+		return rand.NewPCG(h, netem.Mix(h))
 	}
 	return &dice{first: generator(s), second: generator(s + streams)}
-}
-
-// mix is the finalizer of SplitMix64 (Steele, Lea, Flood 2014): seeds that are
-// next to each other come out unrelated.
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }
 
 // roll draws for the next frame.

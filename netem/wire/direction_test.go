@@ -140,13 +140,13 @@ func TestTallyIsReadAtOneMoment(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				tally.add(netem.Counters{In: 1, Delivered: 1, Dropped: 1, Duplicated: 1, Corrupted: 1, Reordered: 1})
+				tally.add(netem.Counters{In: 1, Delivered: 1, Dropped: 1, Duplicated: 1, Overflowed: 1, Corrupted: 1, Reordered: 1})
 			}
 		}
 	})
 	for range 10000 {
 		c := tally.read()
-		if want := (netem.Counters{In: c.In, Delivered: c.In, Dropped: c.In, Duplicated: c.In, Corrupted: c.In, Reordered: c.In}); c != want {
+		if want := (netem.Counters{In: c.In, Delivered: c.In, Dropped: c.In, Duplicated: c.In, Overflowed: c.In, Corrupted: c.In, Reordered: c.In}); c != want {
 			t.Fatalf("read %+v", c)
 		}
 	}

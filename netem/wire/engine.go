@@ -159,5 +159,9 @@ func (e *engine) report(d *direction, frame []byte, cause netem.Cause) {
 		}
 		e.onDrop(drop)
 	}
-	d.tally.add(netem.Counters{Dropped: 1})
+	c := netem.Counters{Dropped: 1}
+	if cause == netem.Overflow {
+		c.Overflowed = 1
+	}
+	d.tally.add(c)
 }

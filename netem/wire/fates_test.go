@@ -137,7 +137,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if len(got) != 2 || got[netem.Overflow] != 50-frames || got[netem.Closed] != frames {
 		t.Errorf("dropped for %v, want %d frames that exceed the limit and %d at the end", got, 50-frames, frames)
 	}
-	if c := seg.Counters(1); c != (netem.Counters{In: 50, Dropped: 50}) {
+	if c := seg.Counters(1); c != (netem.Counters{In: 50, Dropped: 50, Overflowed: 50 - frames}) {
 		t.Errorf("counters are %+v", c)
 	}
 }

@@ -13,7 +13,7 @@ import (
 type tally struct {
 	seq                                atomic.Uint32
 	in, delivered, dropped, duplicated atomic.Uint64
-	corrupted, reordered               atomic.Uint64
+	overflowed, corrupted, reordered   atomic.Uint64
 }
 
 func (t *tally) add(c netem.Counters) {
@@ -22,6 +22,7 @@ func (t *tally) add(c netem.Counters) {
 	t.delivered.Store(t.delivered.Load() + c.Delivered)
 	t.dropped.Store(t.dropped.Load() + c.Dropped)
 	t.duplicated.Store(t.duplicated.Load() + c.Duplicated)
+	t.overflowed.Store(t.overflowed.Load() + c.Overflowed)
 	t.corrupted.Store(t.corrupted.Load() + c.Corrupted)
 	t.reordered.Store(t.reordered.Load() + c.Reordered)
 	t.seq.Add(1)
@@ -33,7 +34,7 @@ func (t *tally) read() netem.Counters {
 		c := netem.Counters{
 			In: t.in.Load(), Delivered: t.delivered.Load(),
 			Dropped: t.dropped.Load(), Duplicated: t.duplicated.Load(),
-			Corrupted: t.corrupted.Load(), Reordered: t.reordered.Load(),
+			Overflowed: t.overflowed.Load(), Corrupted: t.corrupted.Load(), Reordered: t.reordered.Load(),
 		}
 		if seq&1 == 0 && t.seq.Load() == seq {
 			return c

@@ -1,0 +1,49 @@
+package qdisc_test
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"testing"
+
+	"testbed/netem"
+	"testbed/netem/conformance"
+	"testbed/netem/qdisc"
+	"testbed/topo/netns"
+	"testbed/topo/sandbox"
+	"testbed/vm/guesttest"
+)
+
+func TestMain(m *testing.M) {
+	// A fuzzing worker talks to its coordinator over descriptors that a sandbox
+	// does not pass on, and needs no network.
+	if slices.Contains(os.Args, "-test.fuzzworker") {
+		os.Exit(m.Run())
+	}
+	guesttest.Main(m)
+}
+
+// TestKernels runs what needs the kernel's netem in guests that have it.
+func TestKernels(t *testing.T) { guesttest.Run(t, "^(TestConformance)$") }
+
+// needNetem skips a test where the running kernel has no netem.
+func needNetem(tb testing.TB) {
+	tb.Helper()
+	err := qdisc.Supported()
+	if missing := (*sandbox.Unavailable)(nil); errors.As(err, &missing) && (os.Getenv(sandbox.RequireEnv) == "" || os.Getenv(conformance.ClockEnv) == "") {
+		tb.Skip(err)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func TestConformance(t *testing.T) {
+	needNetem(t)
+	conformance.Run(t, func(ether *netns.NS, _ func(netem.Drop)) (netem.Medium, error) {
+		return qdisc.New(ether, qdisc.Options{Seed: 1})
+	}, conformance.Options{
+		Refuses: func(i netem.Impairment) bool { return qdisc.Check(i) != nil },
+		Untold:  conformance.Untold{Drops: true},
+	})
+}
