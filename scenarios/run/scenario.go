@@ -39,7 +39,7 @@ func Scenario(ctx context.Context, s *spec.Scenario, o Options) *verdict.Result 
 	if o.OnStart != nil {
 		o.OnStart(s)
 	}
-	r := &verdict.Result{Scenario: s, Clock: o.Clock, Began: time.Now()}
+	r := &verdict.Result{Scenario: s, Clock: o.Clock, Kernel: Kernel(), Began: time.Now()}
 	if r.Err = perform(ctx, s, o, r); r.Elapsed == 0 {
 		r.Elapsed = time.Since(r.Began)
 	}
@@ -51,6 +51,10 @@ func Scenario(ctx context.Context, s *spec.Scenario, o Options) *verdict.Result 
 
 // perform fills the result's steps.
 func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result) (err error) {
+	if r.Skipped, err = unsuited(s, r.Kernel); r.Skipped != "" || err != nil {
+		o.turn.pass(ctx)
+		return err
+	}
 	lab, err := o.turn.open(ctx, s)
 	if err != nil {
 		return fmt.Errorf("build network: %w", interruption(ctx, err))

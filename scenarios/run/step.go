@@ -19,6 +19,15 @@ const defaultExecTimeout = 60 * time.Second
 // Do performs one step and says what was observed. The error is the testbed's
 // own or the context's.
 func (l *Lab) Do(ctx context.Context, s *spec.Step) (*verdict.Observation, error) {
+	o, err := l.do(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	o.Kernel = Kernel()
+	return o, nil
+}
+
+func (l *Lab) do(ctx context.Context, s *spec.Step) (*verdict.Observation, error) {
 	switch {
 	case s.Connect != nil:
 		return l.Connect(ctx, *s.Connect)

@@ -22,11 +22,13 @@ func Judge(step *spec.Step, obs *Observation) Verdict {
 		e = &spec.Expect{}
 	}
 	j := judge{e: e, o: obs}
+	kernels := j.choose()
 	j.success()
 	j.ending()
 	j.times()
 	j.packets()
 	j.command()
+	j.mark(kernels)
 	v := Verdict{OK: true, Checks: j.checks}
 	for i := range v.Checks {
 		v.OK = v.OK && v.Checks[i].OK

@@ -19,6 +19,8 @@ type Observation struct {
 	Kind Kind
 	// Clock is the one that the step ran on; empty is the host's.
 	Clock Clock
+	// Kernel is the release of the kernel that it ran on, as of uname(2).
+	Kernel string
 	// Title is the step in words: "connect server:80 from client".
 	Title string
 	From  string
@@ -143,6 +145,9 @@ type Check struct {
 	// Note says in words what is wrong, or what else matters, such as the source
 	// of the observation.
 	Note string `json:"note,omitempty"`
+	// Kernels is the range of kernel versions that the expectation is for; empty
+	// for all.
+	Kernels string `json:"kernels,omitempty"`
 }
 
 // Verdict is what Judge says of a step.
@@ -160,6 +165,11 @@ type Result struct {
 	Steps    []StepResult
 	// Clock is the one that the scenario ran on; empty is the host's.
 	Clock Clock
+	// Kernel is the release of the kernel that it ran on, as of uname(2).
+	Kernel string
+	// Skipped says why the scenario is not for this kernel, which is no failure;
+	// it was not run then.
+	Skipped string
 	// Capture is every frame at every end of a link, as a pcapng file, if it was
 	// asked for.
 	Capture []byte
