@@ -59,12 +59,17 @@ type StepDocument struct {
 
 	// ConnectSource is "packets" or "agent". CallTimeNS is how long connect(2)
 	// took by the agent's own clock.
-	ConnectTimeNS   *int64 `json:"connect_time_ns,omitempty"`
-	ConnectSource   string `json:"connect_source,omitempty"`
-	CallTimeNS      *int64 `json:"call_time_ns,omitempty"`
-	AcceptTimeNS    *int64 `json:"accept_time_ns,omitempty"`
-	AcceptSource    string `json:"accept_source,omitempty"`
-	TLSTimeNS       *int64 `json:"tls_time_ns,omitempty"`
+	ConnectTimeNS *int64 `json:"connect_time_ns,omitempty"`
+	ConnectSource string `json:"connect_source,omitempty"`
+	CallTimeNS    *int64 `json:"call_time_ns,omitempty"`
+	AcceptTimeNS  *int64 `json:"accept_time_ns,omitempty"`
+	AcceptSource  string `json:"accept_source,omitempty"`
+	TLSTimeNS     *int64 `json:"tls_time_ns,omitempty"`
+	// TimeWaitNS and FinWait2NS are how long the end that closed was in TIME-WAIT
+	// and in FIN-WAIT-2. Their ends were looked for every ResolutionNS.
+	TimeWaitNS      *int64 `json:"time_wait_ns,omitempty"`
+	FinWait2NS      *int64 `json:"fin_wait_2_ns,omitempty"`
+	ResolutionNS    int64  `json:"resolution_ns,omitempty"`
 	FirstByteTimeNS *int64 `json:"first_byte_time_ns,omitempty"`
 
 	States   *StatesDocument `json:"states,omitempty"`
@@ -129,8 +134,10 @@ type CheckDocument struct {
 	Expected  string `json:"expected"`
 	Observed  string `json:"observed"`
 	Tolerance string `json:"tolerance,omitempty"`
-	OK        bool   `json:"ok"`
-	Note      string `json:"note,omitempty"`
+	// From is what an expected timeout of the kernel's was computed from.
+	From string `json:"from,omitempty"`
+	OK   bool   `json:"ok"`
+	Note string `json:"note,omitempty"`
 }
 
 // JourneyDocument is one packet, as its sender sent it, and where it came.

@@ -54,8 +54,10 @@ func (e *evidence) story() string {
 		return e.request()
 	case verdict.Exchange:
 		return e.exchange()
+	case verdict.Await:
+		return e.awaited()
 	case verdict.Close:
-		return e.close()
+		return paragraph(e.close(), e.remained())
 	case verdict.Exec:
 		return e.command()
 	case verdict.Wait:

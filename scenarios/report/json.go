@@ -91,6 +91,7 @@ func stepDocument(r *verdict.Result, i int) StepDocument {
 		Local: addrPort(o.Local), Remote: addrPort(o.Remote), Path: pathDocument(o.Path),
 		ConnectTimeNS: ns(o.ConnectTime), ConnectSource: string(o.ConnectSource), CallTimeNS: ns(o.CallTime), AcceptTimeNS: ns(o.AcceptTime),
 		TLSTimeNS: ns(o.TLSTime), FirstByteTimeNS: ns(o.FirstByteTime),
+		TimeWaitNS: lastedNS(o.TimeWait), FinWait2NS: lastedNS(o.FinWait2), ResolutionNS: int64(o.Resolution),
 		States: statesDocument(o), SeenFrom: o.SeenFrom, SeenAddr: addrPort(o.SeenAddr),
 		Status: o.Status, Answer: o.Answer, UnseenFrames: o.Unseen,
 		Checks: []CheckDocument{}, Explanation: ExplainStep(r, i),
@@ -105,7 +106,7 @@ func stepDocument(r *verdict.Result, i int) StepDocument {
 		d.Command = &CommandDocument{Exit: o.Exit, Stdout: o.Stdout, Stderr: o.Stderr}
 	}
 	for _, c := range s.Verdict.Checks {
-		d.Checks = append(d.Checks, CheckDocument{c.Key, c.Expected, c.Observed, c.Tolerance, c.OK, c.Note})
+		d.Checks = append(d.Checks, CheckDocument{c.Key, c.Expected, c.Observed, c.Tolerance, c.From, c.OK, c.Note})
 	}
 	for _, c := range o.Rules {
 		d.Rules = append(d.Rules, RuleDocument{c.Node, c.Rule, string(c.Action), c.Packets})
@@ -120,6 +121,13 @@ func ns(d *time.Duration) *int64 {
 	}
 	n := int64(*d)
 	return &n
+}
+
+func lastedNS(l *verdict.Lasted) *int64 {
+	if l == nil {
+		return nil
+	}
+	return ns(&l.Duration)
 }
 
 func addrPort(a netip.AddrPort) string {

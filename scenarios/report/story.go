@@ -31,7 +31,7 @@ func (t *text) story(i int) {
 		t.output("stdout", o.Stdout)
 		t.output("stderr", o.Stderr)
 	}
-	for _, l := range sources(o) {
+	for _, l := range append(sources(o), computed(t.result.Steps[i].Verdict)...) {
 		for j, part := range t.wrap(l, t.width()-len(storyIndent)-2) {
 			if j > 0 {
 				part = "  " + part
@@ -70,6 +70,9 @@ func sources(o *verdict.Observation) []string {
 	if o.ConnectTime != nil && o.ConnectSource == observe.FromAgent && len(o.Journeys) > 0 {
 		out = append(out, "Connect time: by the agent's own clock, as no packet ended the attempt.")
 	}
+	if o.Resolution > 0 {
+		out = append(out, fmt.Sprintf("Ends of TIME-WAIT and FIN-WAIT-2: by sock_diag, asked every %s.", short(o.Resolution)))
+	}
 	if o.AcceptTime != nil && o.AcceptSource != o.StateSource {
 		out = append(out, "Accept time: "+strings.Trim(sourceName(o.AcceptSource), "()")+".")
 	}
@@ -78,6 +81,17 @@ func sources(o *verdict.Observation) []string {
 	}
 	if o.Unseen > 0 {
 		out = append(out, fmt.Sprintf("Not seen: %s that the capture had to leave out, so packet counts may be too low.", count(int(o.Unseen), "frame")))
+	}
+	return out
+}
+
+// computed says what the timeouts of the kernel's that a step expects were computed
+// from.
+func computed(v verdict.Verdict) (out []string) {
+	for _, c := range v.Checks {
+		if c.From != "" {
+			out = append(out, fmt.Sprintf("Expected %s: computed from %s.", inline(c.Key, maxField), inline(c.From, maxField)))
+		}
 	}
 	return out
 }

@@ -32,7 +32,13 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 	if err != nil {
 		return nil, err
 	}
-	a, err := tcp.Connect(ctx, l.net.Nodes[conn.from].NS, conn.remote, tcp.Options{Timeout: c.Timeout, OnStart: conn.started})
+	options := tcp.Options{Timeout: c.Timeout, Port: c.Port, OnStart: conn.started}
+	if c.KeepAlive {
+		if options.KeepAlive, err = l.keepAlive(conn.from); err != nil {
+			return nil, err
+		}
+	}
+	a, err := tcp.Connect(ctx, l.net.Nodes[conn.from].NS, conn.remote, options)
 	if err != nil {
 		return nil, err
 	}
@@ -189,14 +195,25 @@ func (l *Lab) CloseConnection(ctx context.Context, x spec.Close) (*verdict.Obser
 		o.Title += " with a reset"
 		c.conn.SetLinger(0)
 	}
+	if err := l.watchClosing(c, x); err != nil {
+		return nil, err
+	}
+	defer c.closing.stop()
 	err := c.conn.Close()
 	delete(l.kept, x.Connection)
 	o.Elapsed = time.Since(o.Began)
 	if err != nil {
 		return nil, fmt.Errorf("close %s: %w", x.Connection, err)
 	}
+	if err := c.closing.follow(ctx, l, o); err != nil {
+		return nil, err
+	}
 	c.watch.settle(ctx, c, o.Path)
-	return o, c.watch.observe(o, c)
+	err = c.watch.observe(o, c)
+	if c.closing != nil {
+		o.TimeWait, o.FinWait2 = lasted(o, observe.TimeWait), lasted(o, observe.FinWait2)
+	}
+	return o, err
 }
 
 // notOpen is what there is to say of a step on a connection that was never
@@ -218,6 +235,10 @@ func (l *Lab) again(o *verdict.Observation, c *connection) error {
 	o.Path = l.path(p.Walk(c.from, c.remote), c)
 	rules, err := l.net.Rules()
 	c.watch.rules = rules
+	o.Estimate = c.estimate()
+	if t := l.tracer(); t != nil {
+		c.states = t.Mark()
+	}
 	o.Began = time.Now()
 	return err
 }

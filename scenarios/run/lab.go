@@ -21,6 +21,7 @@ import (
 	"testbed/observe/capture"
 	"testbed/observe/kernel"
 	"testbed/observe/record"
+	"testbed/scenarios/timers"
 	"testbed/topo"
 	"testbed/topo/build"
 	"testbed/topo/sandbox"
@@ -64,6 +65,15 @@ type connection struct {
 	// bytes are still to come of answers that were not waited for.
 	exchanged bool
 	owed      int
+	// last is the estimate of its retransmissions as it was last known; states is
+	// the tracer's mark at the beginning of the last step on it.
+	last   timers.Estimate
+	states int
+	// far are the connection's ends as the server's socket has them, local first;
+	// invalid until the server was seen.
+	far [2]netip.AddrPort
+	// closing is what its sockets were seen to become after close(2); may be nil.
+	closing *closing
 	// told is when the last packet was sent that a step has told of, and overflows how often its
 	// server's accept queues had overflowed then.
 	told      time.Time

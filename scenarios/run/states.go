@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"testbed/observe"
 	"testbed/observe/journey"
 	"testbed/observe/kernel"
@@ -54,22 +56,51 @@ func (l *Lab) eachTraced(f func(t *kernel.Tracer, netns uint64) error) error {
 // states are those of both ends: from the tracepoint where it is allowed. A
 // server's SYN-RECEIVED always comes from the packets, because a connection
 // request has no socket of its own yet (net/ipv4/tcp_minisocks.c).
+//
+// In a step that waits for the connection's end or brings it about, they are those
+// since the step began.
 func (w *watch) states(o *verdict.Observation, c *connection, js []observe.Journey) (client, server []observe.StateChange, from observe.Source) {
-	var failed time.Time
-	if o.Kind != verdict.Exchange && (o.Errno != "" || o.Deadline) {
-		failed = o.Began.Add(o.Elapsed)
+	var derived bothEnds
+	derived.client, derived.server = journey.States(w.lab.net.Plan, js, w.ends(c), failedAt(o))
+	mark := w.state
+	if o.Kind == verdict.Await || o.Kind == verdict.Close {
+		derived, mark = bothEnds{since(derived.client, o.Began), since(derived.server, o.Began)}, c.states
 	}
-	client, server = journey.States(w.lab.net.Plan, js, w.ends(c), failed)
+	seen, from := w.traced(o, c, js, derived, mark)
+	return c.closing.complete(seen.client, derived.client, false), c.closing.complete(seen.server, derived.server, true), from
+}
+
+// bothEnds are the states of a connection's ends.
+type bothEnds struct{ client, server []observe.StateChange }
+
+// failedAt is when the client's socket came to its end without a packet, zero if
+// it did not.
+func failedAt(o *verdict.Observation) time.Time {
+	attempt := o.Kind == verdict.Connect || o.Kind == verdict.HTTP
+	if attempt && (o.Errno != "" || o.Deadline) || o.Errno == unix.ErrnoName(unix.ETIMEDOUT) {
+		return o.Began.Add(o.Elapsed)
+	}
+	return time.Time{}
+}
+
+// since are the changes from a moment on.
+func since(changes []observe.StateChange, began time.Time) []observe.StateChange {
+	return slices.DeleteFunc(changes, func(c observe.StateChange) bool { return c.Time.Before(began) })
+}
+
+// traced are the states from the tracepoint since a mark, in place of those that
+// the packets tell, where it is allowed.
+func (w *watch) traced(o *verdict.Observation, c *connection, js []observe.Journey, derived bothEnds, mark int) (bothEnds, observe.Source) {
 	t := w.lab.tracer()
-	if t == nil || t.Lost() > w.lostStates || t.Forgotten(w.state) > 0 {
-		return client, server, observe.FromPackets
+	if t == nil || t.Lost() > w.lostStates || t.Forgotten(mark) > 0 {
+		return derived, observe.FromPackets
 	}
-	changes := t.Since(w.state)
-	traced := trace(changes, w.lab.net.Nodes[c.from].NS.Inode(), c.local, c.remote)
+	changes := t.Since(mark)
+	seen := bothEnds{trace(changes, w.lab.net.Nodes[c.from].NS.Inode(), c.local, c.remote), derived.server}
 	if c.target >= 0 {
-		server = append(halfOpen(server), trace(changes, w.lab.net.Nodes[c.target].NS.Inode(), serverEnd(js, o.Target, w), o.SeenAddr)...)
+		seen.server = append(halfOpen(derived.server), trace(changes, w.lab.net.Nodes[c.target].NS.Inode(), serverEnd(js, o.Target, w), o.SeenAddr)...)
 	}
-	return traced, server, observe.FromTracepoint
+	return seen, observe.FromTracepoint
 }
 
 // halfOpen is the state that only packets tell, if they do.

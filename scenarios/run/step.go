@@ -24,7 +24,7 @@ func (l *Lab) Do(ctx context.Context, s *spec.Step) (*verdict.Observation, error
 		return nil, err
 	}
 	o.Kernel = Kernel()
-	return o, nil
+	return o, l.readTimers(o, s.Expect)
 }
 
 func (l *Lab) do(ctx context.Context, s *spec.Step) (*verdict.Observation, error) {
@@ -35,6 +35,8 @@ func (l *Lab) do(ctx context.Context, s *spec.Step) (*verdict.Observation, error
 		return l.HTTP(ctx, *s.HTTP)
 	case s.Exchange != nil:
 		return l.Exchange(ctx, *s.Exchange)
+	case s.Await != nil:
+		return l.Await(ctx, *s.Await)
 	case s.Close != nil:
 		return l.CloseConnection(ctx, *s.Close)
 	case s.Exec != nil:
@@ -56,6 +58,8 @@ func Title(s *spec.Step) string {
 		return fmt.Sprintf("GET %s from %s", s.HTTP.URL, s.HTTP.From)
 	case s.Exchange != nil:
 		return "exchange on " + s.Exchange.Connection
+	case s.Await != nil:
+		return "await the end of " + s.Await.Connection
 	case s.Close != nil:
 		return "close " + s.Close.Connection
 	case s.Exec != nil:

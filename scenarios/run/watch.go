@@ -150,6 +150,9 @@ func (w *watch) observe(o *verdict.Observation, c *connection) error {
 	markOverflows(w.lab.net.Plan, whole, o.Target, overflows-c.overflows)
 	c.overflows = overflows
 	w.seenFrom(o, whole)
+	if at := serverEnd(whole, o.Target, w); at.IsValid() {
+		c.far = [2]netip.AddrPort{at, o.SeenAddr}
+	}
 	o.ClientStates, o.ServerStates, o.StateSource = w.states(o, c, whole)
 	w.acceptTime(o, whole)
 	w.connectTime(o, whole)

@@ -23,9 +23,6 @@ var (
 	}
 )
 
-// IsTimeout tells whether the unit is a timeout of the kernel's.
-func (u Unit) IsTimeout() bool { return slices.Contains(timeouts, u) }
-
 // read refuses a timeout where the kernel has none.
 func (v *bound) read(d *decoder, key string, n ast.Node) bool {
 	if !d.leaf(key, n, v) {

@@ -79,13 +79,17 @@ func (r *reading) value(name string) int {
 	return v
 }
 
-// optional is that of a sysctl which some kernels do not have.
+// optional is that of a sysctl which some kernels do not have, and which says
+// nothing where it is as if it were absent.
 func (r *reading) optional(name string, absent int) int {
-	if v, ok := r.s.Sysctls[name]; ok {
-		r.note(name, v)
-		return v
+	v, ok := r.s.Sysctls[name]
+	if !ok {
+		return absent
 	}
-	return absent
+	if v != absent {
+		r.note(name, v)
+	}
+	return v
 }
 
 func (r *reading) note(name string, v int) {

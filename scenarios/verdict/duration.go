@@ -72,6 +72,8 @@ func (j *judge) times() {
 		return j.ended("the server's socket did not become ESTABLISHED")
 	})
 	j.duration("elapsed", j.e.Elapsed, &j.o.Elapsed, "", nil)
+	j.duration("time_wait", j.e.TimeWait, lasted(j.o.TimeWait), "", j.notWatched(observe.TimeWait))
+	j.duration("fin_wait_2", j.e.FinWait2, lasted(j.o.FinWait2), "", j.notWatched(observe.FinWait2))
 	j.duration("tls_time", j.e.TLSTime, j.o.TLSTime, "", func() string {
 		return connected("the end of the TLS handshake")
 	})
@@ -86,10 +88,10 @@ func (j *judge) duration(key string, want *spec.Duration, got *time.Duration, fr
 		return
 	}
 	c := Check{Key: key, Expected: want.Text, Observed: "none"}
-	low, err := j.resolve(want.Term)
+	low, err := j.span(key, want.Term)
 	high := low
 	if err == nil && want.Bound == spec.Within {
-		high, err = j.resolve(want.Upper)
+		high, err = j.span(key, want.Upper)
 	}
 	if err != nil {
 		c.Note = err.Error()
@@ -99,11 +101,15 @@ func (j *judge) duration(key string, want *spec.Duration, got *time.Duration, fr
 		j.add(c)
 		return
 	}
-	c.Expected = j.expected(want, low, high)
+	c.Expected, c.From = j.expected(want, low, high), low.from
+	if c.From == "" {
+		c.From = high.from
+	}
+	least, most := low.Low, high.High
 	if want.Bound == spec.About {
-		tolerance := j.tolerance(low)
+		tolerance := j.tolerance(low.base())
 		c.Tolerance = "±" + FormatDuration(tolerance)
-		low, high = low-tolerance, low+tolerance
+		least, most = least-tolerance, most+tolerance
 	}
 	if got == nil {
 		c.Note = missing()
@@ -111,9 +117,9 @@ func (j *judge) duration(key string, want *spec.Duration, got *time.Duration, fr
 		return
 	}
 	c.Observed = FormatDuration(*got)
-	c.OK = meets(want.Bound, *got, low, high)
+	c.OK = meets(want.Bound, *got, least, most)
 	if !c.OK {
-		c.Note = j.off(want, c, *got)
+		c.Note = off(c, *got, low.Low, high.High)
 	} else if from != "" {
 		c.Note = sourceNote(from)
 	}
@@ -121,29 +127,28 @@ func (j *judge) duration(key string, want *spec.Duration, got *time.Duration, fr
 }
 
 // meets compares with a bound's limits; those of About and Within are both
-// included.
-func meets(b spec.Bound, got, low, high time.Duration) bool {
+// included. A bound from above is held against the most that it can mean, one from
+// below against the least.
+func meets(b spec.Bound, got, least, most time.Duration) bool {
 	switch b {
 	case spec.AtMost:
-		return got <= low
+		return got <= most
 	case spec.Below:
-		return got < low
+		return got < most
 	case spec.AtLeast:
-		return got >= low
+		return got >= least
 	case spec.Above:
-		return got > low
+		return got > least
 	}
-	return low <= got && got <= high
+	return least <= got && got <= most
 }
 
 // off is the sentence of a violated duration: expected, tolerance, observed,
 // and by how much it is off what was named.
-func (j *judge) off(want *spec.Duration, c Check, got time.Duration) string {
-	low, _ := j.resolve(want.Term)
+func off(c Check, got, low, high time.Duration) string {
 	by := got - low
-	if want.Bound == spec.Within && by > 0 {
-		high, _ := j.resolve(want.Upper)
-		by = got - high
+	if by > 0 {
+		by = max(got-high, 0)
 	}
 	return fmt.Sprintf("expected %s%s, observed %s: %s",
 		c.Expected, prefixed(" ", c.Tolerance), c.Observed, lateness(by))
@@ -207,21 +212,21 @@ func (j *judge) resolve(t spec.Term) (time.Duration, error) {
 
 // expected writes what is expected, and what it comes to where that is not
 // plain: "2 owd = 200ms".
-func (j *judge) expected(want *spec.Duration, low, high time.Duration) string {
-	prefix, value := "", FormatDuration(low)
-	relative := want.Term.Unit != spec.Nanoseconds
+func (j *judge) expected(want *spec.Duration, low, high span) string {
+	prefix, value := "", low.String()
+	derived := low.derived
 	switch want.Bound {
 	case spec.About:
 	case spec.Within:
-		value += ".." + FormatDuration(high)
-		relative = relative || want.Upper.Unit != spec.Nanoseconds
+		value = FormatDuration(low.Low) + ".." + FormatDuration(high.High)
+		derived = derived || high.derived
 	default:
 		prefix = string(want.Bound) + " "
 	}
 	switch {
 	case want.Text == "":
 		return prefix + value
-	case relative:
+	case derived:
 		return want.Text + " = " + value
 	}
 	return want.Text

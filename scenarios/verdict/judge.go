@@ -59,6 +59,10 @@ func (j *judge) success() {
 		if j.e.Outcome == "" && j.e.Error == "" {
 			j.add(j.outcome(agents.Answered))
 		}
+	case Await:
+		if j.e.Outcome == "" && j.e.Error == "" {
+			j.add(j.over())
+		}
 	case Connect:
 		if j.e.Outcome == "" && !expectsFailure(j.e) {
 			j.add(j.outcome(agents.Connected))
@@ -188,6 +192,16 @@ func (j *judge) done() Check {
 	c := Check{Key: "outcome", Expected: "done", Observed: "done", OK: ok}
 	if !ok {
 		c.Observed, c.Note = "failed", j.ended("the step did not succeed")
+	}
+	return c
+}
+
+// over is the check that a connection has ended, however.
+func (j *judge) over() Check {
+	ok := j.o.Outcome != "" && j.o.Outcome != agents.Failed && !j.o.Deadline
+	c := Check{Key: "outcome", Expected: "ended", Observed: string(j.o.Outcome), OK: ok}
+	if !ok {
+		c.Observed, c.Note = "not ended", j.ended("the connection has not ended")
 	}
 	return c
 }

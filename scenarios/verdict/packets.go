@@ -3,7 +3,6 @@ package verdict
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"testbed/scenarios/spec"
 	"testbed/topo"
@@ -18,7 +17,10 @@ func (j *judge) packets() {
 		j.add(j.counts(j.e.Packets))
 	}
 	if len(j.e.SynTimes) > 0 {
-		j.add(j.synTimes(j.e.SynTimes))
+		j.add(j.sendTimes("syn_times", "SYN", topo.SYN, j.e.SynTimes))
+	}
+	if len(j.e.SynAckTimes) > 0 {
+		j.add(j.sendTimes("syn_ack_times", "SYN-ACK", topo.SYN|topo.ACK, j.e.SynAckTimes))
 	}
 	if j.e.States != nil {
 		j.add(j.states(j.e.States))
@@ -78,78 +80,6 @@ func (j *judge) withUnseen(note string) string {
 		return note
 	}
 	return fmt.Sprintf("%s (the capture missed %d frames)", note, j.o.Unseen)
-}
-
-// synTimes compares when each SYN left, from the first. The kernel arms
-// retransmissions on its timer wheel, which rounds up by at most an eighth of
-// the timeout (kernel/time/timer.c), so later ones are late by more than the
-// default tolerance allows; scenarios about them name their own.
-func (j *judge) synTimes(want []spec.Term) Check {
-	var got []time.Duration
-	var first time.Time
-	for i := range j.o.Journeys {
-		jo := &j.o.Journeys[i]
-		if p := jo.Packet(); p.TCP == nil || !is(p.TCP.Flags, topo.SYN) {
-			continue
-		}
-		if got == nil {
-			first = jo.SentAt()
-		}
-		got = append(got, jo.SentAt().Sub(first))
-	}
-	c := Check{Key: "syn_times", Tolerance: "±(2% + 5ms)"}
-	if j.e.Tolerance != nil {
-		c.Tolerance = "±" + FormatDuration(*j.e.Tolerance)
-	}
-	var expected, observed []string
-	for _, g := range got {
-		observed = append(observed, FormatDuration(g))
-	}
-	for i, t := range want {
-		w, err := j.resolve(t)
-		if err != nil {
-			expected = append(expected, t.Text)
-			c.Note = err.Error()
-			continue
-		}
-		expected = append(expected, termText(t, w))
-		if i < len(got) && c.Note == "" {
-			c.Note = j.synNote(i, w, got[i])
-		}
-	}
-	c.Expected, c.Observed = strings.Join(expected, ", "), list(observed)
-	if len(got) != len(want) {
-		c.Note = fmt.Sprintf("expected %s, observed %d", plural(len(want), "SYN"), len(got))
-	}
-	c.OK = c.Note == ""
-	if !c.OK {
-		c.Note = j.withUnseen(c.Note)
-	}
-	return c
-}
-
-// synNote says by how much the i-th SYN is off, empty when it is not.
-func (j *judge) synNote(i int, want, got time.Duration) string {
-	tolerance, by := j.tolerance(want), got-want
-	if by.Abs() <= tolerance {
-		return ""
-	}
-	s := fmt.Sprintf("expected SYN %d at %s ±%s, observed %s: %s", i+1,
-		FormatDuration(want), FormatDuration(tolerance), FormatDuration(got), lateness(by))
-	if by > 0 && by <= want/8 {
-		s += " (the kernel rounds timers up by at most an eighth: give a tolerance)"
-	}
-	return s
-}
-
-func termText(t spec.Term, d time.Duration) string {
-	switch {
-	case t.Text == "":
-		return FormatDuration(d)
-	case t.Unit != spec.Nanoseconds:
-		return t.Text + " = " + FormatDuration(d)
-	}
-	return t.Text
 }
 
 func plural(n int, what string) string {

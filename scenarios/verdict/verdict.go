@@ -9,6 +9,7 @@ import (
 	"testbed/agents"
 	"testbed/observe"
 	"testbed/scenarios/spec"
+	"testbed/scenarios/timers"
 	"testbed/topo"
 )
 
@@ -67,6 +68,15 @@ type Observation struct {
 
 	ClientStates, ServerStates []observe.StateChange
 	StateSource                observe.Source
+	// TimeWait and FinWait2 are how long the end that closed was in these states,
+	// nil when that was not seen. Their ends were looked for that often.
+	TimeWait, FinWait2 *Lasted
+	Resolution         time.Duration
+	// ClientTimers and ServerTimers are what the ends' timers follow from, nil where
+	// nothing is expected of them; Estimate is what the connection's
+	// retransmissions begin from.
+	ClientTimers, ServerTimers *timers.Settings
+	Estimate                   timers.Estimate
 	// SeenFrom is the node whose address the server saw, SeenAddr that address.
 	SeenFrom string
 	SeenAddr netip.AddrPort
@@ -94,6 +104,13 @@ const (
 	Virtual Clock = "virtual"
 )
 
+// Lasted is how long a state lasted at an end.
+type Lasted struct {
+	time.Duration
+	// Server is true at the server's end.
+	Server bool
+}
+
 // Kind is a step's action.
 type Kind string
 
@@ -105,6 +122,7 @@ const (
 	Wait     Kind = "wait"
 	Close    Kind = "close"
 	Exchange Kind = "exchange"
+	Await    Kind = "await"
 	Set      Kind = "set"
 )
 
@@ -142,6 +160,9 @@ type Check struct {
 	Observed  string `json:"observed"`
 	Tolerance string `json:"tolerance,omitempty"`
 	OK        bool   `json:"ok"`
+	// From is what an expected timeout of the kernel's was computed from: "client's
+	// tcp_syn_retries 6, HZ 250".
+	From string `json:"from,omitempty"`
 	// Note says in words what is wrong, or what else matters, such as the source
 	// of the observation.
 	Note string `json:"note,omitempty"`
