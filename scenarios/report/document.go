@@ -23,10 +23,15 @@ type ScenarioDocument struct {
 	File    string   `json:"file,omitempty"`
 	Summary string   `json:"summary,omitempty"`
 	Tags    []string `json:"tags,omitempty"`
-	// OK is true when the scenario ran and every expectation was met.
+	// OK is true when the scenario ran and every expectation was met, or it was
+	// skipped.
 	OK        bool      `json:"ok"`
 	Began     time.Time `json:"began"`
 	ElapsedNS int64     `json:"elapsed_ns"`
+	// Kernel is the release of the kernel that it ran on. Skipped says why the
+	// scenario is not for that kernel and was not run; empty otherwise.
+	Kernel  string `json:"kernel,omitempty"`
+	Skipped string `json:"skipped,omitempty"`
 	// Error is why the testbed itself failed; empty otherwise. Interrupted tells
 	// whether that was because somebody stopped it.
 	Error       string         `json:"error,omitempty"`
@@ -138,6 +143,9 @@ type CheckDocument struct {
 	From string `json:"from,omitempty"`
 	OK   bool   `json:"ok"`
 	Note string `json:"note,omitempty"`
+	// Kernels is the range of kernel versions that the expectation is for; empty
+	// for all.
+	Kernels string `json:"kernels,omitempty"`
 }
 
 // JourneyDocument is one packet, as its sender sent it, and where it came.

@@ -70,6 +70,7 @@ func scenarioDocument(r *verdict.Result) ScenarioDocument {
 	if s := r.Scenario; s != nil {
 		d.Name, d.File, d.Summary, d.Tags = s.Name, s.File, strings.TrimSpace(s.Summary), s.Tags
 	}
+	d.Kernel, d.Skipped = r.Kernel, r.Skipped
 	if r.Err != nil {
 		d.Error, d.Interrupted = r.Err.Error(), isInterrupt(r.Err)
 	}
@@ -106,7 +107,7 @@ func stepDocument(r *verdict.Result, i int) StepDocument {
 		d.Command = &CommandDocument{Exit: o.Exit, Stdout: o.Stdout, Stderr: o.Stderr}
 	}
 	for _, c := range s.Verdict.Checks {
-		d.Checks = append(d.Checks, CheckDocument{c.Key, c.Expected, c.Observed, c.Tolerance, c.From, c.OK, c.Note})
+		d.Checks = append(d.Checks, CheckDocument{c.Key, c.Expected, c.Observed, c.Tolerance, c.From, c.OK, c.Note, c.Kernels})
 	}
 	for _, c := range o.Rules {
 		d.Rules = append(d.Rules, RuleDocument{c.Node, c.Rule, string(c.Action), c.Packets})

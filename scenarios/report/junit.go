@@ -59,8 +59,9 @@ type junitOutput struct {
 // JUnit writes results as JUnit XML: one testsuite a scenario, one testcase a
 // step. A failed expectation is a failure that holds the step's story; a
 // testbed that failed itself is an error. Steps that were not reached are
-// skipped. The XML is well-formed whatever the outputs hold: characters that
-// XML 1.0 forbids are written as escapes such as \x1b.
+// skipped, as are those of a scenario that is for other kernels. The XML is
+// well-formed whatever the outputs hold: characters that XML 1.0 forbids are
+// written as escapes such as \x1b.
 func JUnit(w io.Writer, results []*verdict.Result) error {
 	all := junitSuites{Name: "testbed"}
 	var total time.Duration
@@ -102,7 +103,9 @@ func suite(r *verdict.Result) junitSuite {
 		s.add(junitCase{Name: "testbed", ClassName: s.Name, File: s.File, Time: "0.000", Error: &junitProblem{
 			Message: firstLine(r.Err.Error()), Type: "testbed", Text: block(r.Err.Error()),
 		}})
-		s.addUnreached(r)
+		s.addUnreached(r, "not reached")
+	} else if r.Skipped != "" {
+		s.addUnreached(r, inline(r.Skipped, maxField))
 	}
 	return s
 }
@@ -120,15 +123,16 @@ func (s *junitSuite) add(c junitCase) {
 	}
 }
 
-// addUnreached adds the steps that come after the last one that ran.
-func (s *junitSuite) addUnreached(r *verdict.Result) {
+// addUnreached adds the steps that come after the last one that ran, with the
+// reason why they did not.
+func (s *junitSuite) addUnreached(r *verdict.Result, why string) {
 	if r.Scenario == nil {
 		return
 	}
 	for i := len(r.Steps); i < len(r.Scenario.Steps); i++ {
 		s.add(junitCase{
 			Name: fmt.Sprintf("step %d", i+1), ClassName: s.Name, File: s.File, Line: r.Scenario.Steps[i].Line, Time: "0.000",
-			Skipped: &junitProblem{Message: "not reached"},
+			Skipped: &junitProblem{Message: why},
 		})
 	}
 }

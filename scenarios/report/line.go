@@ -119,10 +119,18 @@ func passed(c verdict.Check) string {
 	default:
 		head = observed + " (" + inline(c.Note, maxField) + ")"
 	}
-	if expected == "" || expected == observed {
-		return head
+	if expected != "" && expected != observed {
+		head += " (" + expected + ")"
 	}
-	return head + " (" + expected + ")"
+	return head + forKernels(c)
+}
+
+// forKernels says for which kernels only an expectation is.
+func forKernels(c verdict.Check) string {
+	if c.Kernels == "" {
+		return ""
+	}
+	return " [kernels " + inline(c.Kernels, maxField) + "]"
 }
 
 func expectation(c verdict.Check) string {
@@ -143,7 +151,7 @@ func (t *text) failed(c verdict.Check) {
 		}
 		note = what + note
 	}
-	head := t.mark(false) + " " + inline(c.Key, maxField) + ": " + note
+	head := t.mark(false) + " " + inline(c.Key, maxField) + ": " + note + forKernels(c)
 	for i, l := range t.wrap(head, t.width()-8) {
 		if i == 0 {
 			t.line("      " + l)

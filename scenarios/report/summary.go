@@ -13,12 +13,15 @@ import (
 const maxNames = 8
 
 // Summary writes one line about several results: how many there are, how many
-// passed, and the names of the others. wall is the time that all took.
+// passed, and the names of the others, those that were skipped among them. wall
+// is the time that all took.
 func Summary(w io.Writer, results []*verdict.Result, wall time.Duration) error {
 	var ok int
-	var failed, broken, stopped []string
+	var failed, broken, stopped, skipped []string
 	for _, r := range results {
 		switch {
+		case r.Skipped != "" && r.Err == nil:
+			skipped = append(skipped, nameOf(r))
 		case r.OK():
 			ok++
 		case r.Err == nil:
@@ -33,7 +36,7 @@ func Summary(w io.Writer, results []*verdict.Result, wall time.Duration) error {
 	for _, g := range []struct {
 		what  string
 		names []string
-	}{{"failed", failed}, {"could not run", broken}, {"interrupted", stopped}} {
+	}{{"failed", failed}, {"could not run", broken}, {"interrupted", stopped}, {"skipped", skipped}} {
 		if len(g.names) > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s (%s)", len(g.names), g.what, someNames(g.names)))
 		}

@@ -132,14 +132,19 @@ func (t *text) heading() {
 		state = t.warn("INTERRUPTED")
 	case r.Err != nil:
 		state = t.bad("ERROR")
+	case r.Skipped != "":
+		state = t.warn("skipped")
 	case !r.OK():
 		state = t.bad("FAILED")
 	}
 	t.line(t.strong(nameOf(t.result)) + "  " + state + "  " + t.dim(short(t.result.Elapsed)))
 }
 
-// problem tells why the testbed could not finish.
+// problem tells why the testbed could not finish, or did not begin.
 func (t *text) problem() {
+	if t.result.Skipped != "" {
+		t.indented("  ", inline(t.result.Skipped, maxField))
+	}
 	if t.result.Err == nil {
 		return
 	}

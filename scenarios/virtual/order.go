@@ -39,6 +39,8 @@ type done struct {
 	Began   time.Time
 	Elapsed time.Duration
 	Clock   verdict.Clock
+	Kernel  string
+	Skipped string
 	Capture []byte
 	Steps   []step
 	Error   *failure
@@ -98,7 +100,7 @@ func (f *failure) err() error {
 
 // newDone is the result as a guest sends it.
 func newDone(s *spec.Scenario, r *verdict.Result) *done {
-	d := &done{Began: r.Began, Elapsed: r.Elapsed, Clock: r.Clock, Capture: r.Capture, Error: newFailure(r.Err)}
+	d := &done{Began: r.Began, Elapsed: r.Elapsed, Clock: r.Clock, Kernel: r.Kernel, Skipped: r.Skipped, Capture: r.Capture, Error: newFailure(r.Err)}
 	for _, sr := range r.Steps {
 		for i := range s.Steps {
 			if sr.Step == &s.Steps[i] {
@@ -115,7 +117,10 @@ func (d *done) result(s *spec.Scenario) (*verdict.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &verdict.Result{Scenario: s, Plan: plan, Began: d.Began, Elapsed: d.Elapsed, Clock: d.Clock, Capture: d.Capture, Err: d.Error.err()}
+	r := &verdict.Result{
+		Scenario: s, Plan: plan, Began: d.Began, Elapsed: d.Elapsed, Clock: d.Clock, Kernel: d.Kernel, Skipped: d.Skipped,
+		Capture: d.Capture, Err: d.Error.err(),
+	}
 	for _, sr := range d.Steps {
 		if sr.Index < 0 || sr.Index >= len(s.Steps) || sr.Observation == nil {
 			return nil, fmt.Errorf("the guest tells of step %d of %d", sr.Index+1, len(s.Steps))
