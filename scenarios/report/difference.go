@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"testbed/agents"
+	"testbed/netem"
 	"testbed/observe"
 	"testbed/scenarios/verdict"
 )
@@ -148,17 +149,48 @@ func (e *evidence) delayReason() string {
 	if host := h.synAck.SentAt().Sub(h.received); host >= 2*time.Millisecond {
 		return fmt.Sprintf("%s needed %s to answer the SYN", e.server, short(host))
 	}
-	if rtt := e.Path.RTT(); rtt > 0 {
-		return fmt.Sprintf("the handshake itself took what the links are configured for, an RTT of %s", short(rtt))
+	rtt, sending := e.Path.RTT(), e.sendingOf(h)
+	if rtt == 0 && sending == 0 {
+		return ""
 	}
-	return ""
+	text := "the handshake itself took what the links are configured for, an RTT of " + short(rtt)
+	if sending > 0 {
+		text += fmt.Sprintf(" and %s to send both packets at the links' rates", short(sending))
+	}
+	return text
+}
+
+// sendingOf is how long the links need to send both packets of a handshake at
+// their rates.
+func (e *evidence) sendingOf(h handshake) (d time.Duration) {
+	for _, j := range []*observe.Journey{h.syn, h.synAck} {
+		for _, hop := range e.hopsOf(j) {
+			d += e.sending(hop, j)
+		}
+	}
+	return d
+}
+
+// sending is how long a link needs to send a packet at its rate, none without a
+// rate or where the topology is not known.
+func (e *evidence) sending(h hop, j *observe.Journey) time.Duration {
+	if e.topology == nil {
+		return 0
+	}
+	i := e.topology.LinkIndex(h.from, h.to)
+	if i < 0 {
+		return 0
+	}
+	const etherHeader = 14
+	l := &e.topology.Links[i]
+	return netem.Serialization(l.Toward[slices.Index(l.Ends[:], h.to)].Rate, etherHeader+j.Packet().Length)
 }
 
 // oddHop is the link whose delay differs most from its configuration, if any
 // differs by 2 ms or more.
 func (e *evidence) oddHop(h handshake) string {
 	var worst hop
-	var by, configured time.Duration
+	var by, configured, sending time.Duration
 	packet := ""
 	for _, leg := range []struct {
 		j    *observe.Journey
@@ -166,13 +198,18 @@ func (e *evidence) oddHop(h handshake) string {
 	}{{h.syn, "SYN"}, {h.synAck, "SYN-ACK"}} {
 		for _, hop := range e.hopsOf(leg.j) {
 			want, ok := e.configured(hop)
-			if diff := (hop.took - want).Abs(); ok && diff > by {
-				worst, by, configured, packet = hop, diff, want, leg.name
+			turn := e.sending(hop, leg.j)
+			if diff := (hop.took - want - turn).Abs(); ok && diff > by {
+				worst, by, configured, sending, packet = hop, diff, want, turn, leg.name
 			}
 		}
 	}
 	if by < 2*time.Millisecond {
 		return ""
 	}
-	return fmt.Sprintf("the %s took %s from %s to %s, where %s is configured", packet, short(worst.took), worst.from, worst.to, short(configured))
+	text := fmt.Sprintf("the %s took %s from %s to %s, where %s is configured", packet, short(worst.took), worst.from, worst.to, short(configured))
+	if sending > 0 {
+		text += fmt.Sprintf(" and sending it at the link's rate takes %s", short(sending))
+	}
+	return text
 }

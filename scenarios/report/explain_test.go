@@ -55,7 +55,14 @@ func connectedCases() []storyCase {
 	slow := newWorld(agents.Connected, "", 220*ms).connectTime(220 * ms)
 	slow.delay = []time.Duration{20 * ms, 90 * ms}
 	slow.handshake(0)
+	paced, limited := newWorld(agents.Connected, "", 118500*time.Microsecond).connectTime(118500*time.Microsecond), network()
+	paced.delay = []time.Duration{20 * ms, 39250 * time.Microsecond}
+	paced.handshake(0)
+	for i := range limited.Links[1].Toward {
+		limited.Links[1].Toward[i].Rate = 57_086
+	}
 	return []storyCase{
+		{name: "connected over a link with a rate", world: paced, topo: &limited, checks: bad("connect_time", "1 rtt = 100ms", "118.5ms")},
 		{name: "connected", world: up().handshake(0).acceptTime(150200 * time.Microsecond)},
 		{name: "connected, seen by the agent alone", world: up()},
 		{name: "connected after the first SYN was lost", world: newWorld(agents.Connected, "", 1124*ms).connectTime(1124*ms).
