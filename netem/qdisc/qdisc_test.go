@@ -29,7 +29,7 @@ func TestKernels(t *testing.T) { guesttest.Run(t, "^(TestConformance)$") }
 // needNetem skips a test where the running kernel has no netem.
 func needNetem(tb testing.TB) {
 	tb.Helper()
-	err := qdisc.Supported()
+	_, err := qdisc.Supported()
 	if missing := (*sandbox.Unavailable)(nil); errors.As(err, &missing) && (os.Getenv(sandbox.RequireEnv) == "" || os.Getenv(conformance.ClockEnv) == "") {
 		tb.Skip(err)
 	}

@@ -15,25 +15,37 @@ import (
 	"testbed/topo/sandbox"
 )
 
-// Supported tells whether the running kernel has what a Medium needs. If not, the
-// error is a *sandbox.Unavailable that names it. The kernel loads what it has as
+// Supported tells whether the running kernel has what a Medium needs, and whether
+// its netem takes a seed (Linux 6.6). If something is missing, the error is a
+// *sandbox.Unavailable that names it. The kernel itself loads what it has as
 // modules. The program must be in a sandbox.
-func Supported() error {
+func Supported() (seeds bool, err error) {
 	ns, err := netns.New()
 	if err != nil {
-		return fmt.Errorf("look for the kernel's netem: %w", err)
+		return false, fmt.Errorf("look for the kernel's netem: %w", err)
 	}
 	defer ns.Close()
 	c, err := dial(ns)
 	if err != nil {
-		return fmt.Errorf("look for the kernel's netem: %w", err)
+		return false, fmt.Errorf("look for the kernel's netem: %w", err)
 	}
 	defer c.close()
-	return c.probe()
+	if err := c.probe(); err != nil {
+		return false, err
+	}
+	q, err := c.readQdisc(loopback, rootParent)
+	if err != nil {
+		return false, fmt.Errorf("look at the kernel's netem: %w", err)
+	}
+	p, err := decode(q.options)
+	return p.seed == probeSeed, err
 }
 
 // loopback is the ifindex of a fresh namespace's only interface.
 const loopback = 1
+
+// probeSeed is a seed that no netem has by itself.
+const probeSeed = 0x7465737462656400
 
 // piece is something that the kernel may lack.
 type piece struct {
@@ -44,7 +56,7 @@ type piece struct {
 // pieces are tried on the loopback interface, each with what comes before it.
 var pieces = []piece{
 	{"sch_netem", "NET_SCH_NETEM", func(c *conn) error {
-		all := parameters{limit: room, rate: atOnce}
+		all := parameters{limit: room, rate: atOnce, seed: probeSeed}
 		return c.setQdisc(create, loopback, rootParent, netemHandle, "netem", all.encode())
 	}},
 	{"act_police", "NET_ACT_POLICE", func(c *conn) error { return c.setAction(create, policing(loopback, nothing)) }},

@@ -112,7 +112,7 @@ func (t *tracer) crossing(w way, f *observe.Frame, p *observe.Packet) (x crossin
 			l = known
 		}
 	}
-	if i := slices.IndexFunc(l.flying, func(c *replica) bool { return same(c.frame, f) }); i >= 0 {
+	if i := t.alike(w, l.flying, f); i >= 0 {
 		return l.flying[i].crossing(), false
 	}
 	if l.last.copy != nil && same(l.last.frame, f) {

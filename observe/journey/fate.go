@@ -79,13 +79,15 @@ func rank(f observe.Fate) int {
 func (t *tracer) onItsWay(c *replica) observe.Fate {
 	l, to := t.plan.Links[c.last.Link], c.last.Side.Other()
 	toward := l.Toward[to]
+	counted := t.silent(way{c.last.Link, to})
 	switch {
 	case l.Down || toward.Down:
 		return t.lostOnLink(c, observe.Cause(netem.LinkDown))
+	case counted != nil && c.last.Time.Before(counted.AtRest):
 	case c.ready.Add(toward.Delay + toward.MaxJitter() + late).After(t.in.Until):
 		return observe.Fate{Pending: true}
 	}
-	return t.lostOnLink(c, observe.Unknown)
+	return t.lostOnLink(c, swallowed(c.last.Packet, &toward, counted))
 }
 
 func (t *tracer) lostOnLink(c *replica, cause observe.Cause) observe.Fate {

@@ -23,6 +23,9 @@ type Input struct {
 	Frames []observe.Frame
 	// Drops are the frames that the links' medium did not deliver.
 	Drops []netem.Drop
+	// Counts, by link and side, are what a medium counted that does not tell of each
+	// drop. Nil stands for one that does.
+	Counts [][2]Count
 	// Rules says how often each rule matched in that time.
 	Rules []observe.RuleCount
 	// Until is when the stretch ends. Packets that are on their way at that time

@@ -5,9 +5,9 @@ package build
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"testbed/netem"
-	"testbed/netem/wire"
 	"testbed/topo"
 	"testbed/topo/netns"
 	"testbed/topo/nft"
@@ -16,8 +16,16 @@ import (
 
 // Options for Up.
 type Options struct {
-	// OnDrop is told of every frame that a link dropped. It is called from the
-	// medium's own thread and must return at once. May be nil.
+	// Links says which medium carries the links; empty stands for netem.Auto.
+	Links netem.MediumName
+	// Repeats says that the kernel's random numbers are the same in every run.
+	Repeats bool
+	// Later are the impairments that SetLink will be asked for, so that Auto takes a
+	// medium that can do them.
+	Later []netem.Impairment
+	// OnDrop is told of every frame that a link dropped, if the medium tells of them;
+	// see Network.Tells. It is called from the medium's own thread and must return at
+	// once. May be nil.
 	OnDrop func(netem.Drop)
 	// OnEther is told of the ether as soon as it exists. What it begins there may
 	// go on beside the building: the function that it returns waits for its end,
@@ -39,8 +47,9 @@ type Network struct {
 	// Nodes are parallel to the plan's.
 	Nodes []*Node
 
-	ether  *rtnl.Handle
-	medium netem.Medium
+	ether *rtnl.Handle
+	// links is the medium that carries, never Auto.
+	links netem.MediumName
 	// segments are parallel to the plan's links.
 	segments []netem.Segment
 	undo     []func() error
@@ -168,11 +177,20 @@ func (n *Network) makeLinks() error {
 
 // carry starts the medium on every link.
 func (n *Network) carry(o Options) error {
-	medium, err := wire.New(n.Ether, wire.Options{Seed: n.Plan.Topology.Seed, OnDrop: o.OnDrop})
-	if err != nil {
-		return fmt.Errorf("start the wire: %w", err)
+	asked := slices.Clone(o.Later)
+	for i := range n.Plan.Links {
+		toward := n.impairments(i)
+		asked = append(asked, toward[:]...)
 	}
-	n.medium = medium
+	name, err := o.choose(asked)
+	if err != nil {
+		return err
+	}
+	medium, err := n.open(name, o)
+	if err != nil {
+		return fmt.Errorf("begin to carry links: %w", err)
+	}
+	n.links = name
 	n.onClose(medium.Close)
 	for i := range n.Plan.Links {
 		l := netem.Link{ID: i, Toward: n.impairments(i)}
@@ -191,6 +209,18 @@ func (n *Network) carry(o Options) error {
 		n.segments = append(n.segments, s)
 	}
 	return nil
+}
+
+// Links is the medium that carries the links, never netem.Auto.
+func (n *Network) Links() netem.MediumName { return n.links }
+
+// Tells tells whether the medium tells of each frame that it drops. Of one that
+// does not, Counters are all there is to know.
+func (n *Network) Tells() bool { return n.links == netem.Wire }
+
+// Counters tells what has crossed a link on the way to a side so far.
+func (n *Network) Counters(link int, to netem.Side) netem.Counters {
+	return n.segments[link].Counters(to)
 }
 
 // impairments are what the medium does to a link: nothing passes one that is
