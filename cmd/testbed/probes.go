@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	agentexec "testbed/agents/exec"
+	"testbed/netem/qdisc"
 	"testbed/netem/wire"
 	"testbed/observe/capture"
 	"testbed/observe/kernel"
@@ -16,6 +17,7 @@ import (
 	"testbed/topo/netns"
 	"testbed/topo/nft"
 	"testbed/topo/rtnl"
+	"testbed/topo/sandbox"
 )
 
 // inKernel is what to do about a feature that the kernel was built without.
@@ -34,8 +36,25 @@ func probe() []finding {
 		{name: "congestion control cubic", purpose: "the same TCP on every host", required: true, err: tryCongestionControl(), remedy: inKernel("CONFIG_TCP_CONG_CUBIC") + " (modprobe tcp_cubic)"},
 		{name: "linear SYN timeouts", purpose: "the sysctl tcp_syn_linear_timeouts (Linux 6.5)", err: trySysctl("net.ipv4.tcp_syn_linear_timeouts"), remedy: "Without it SYNs are sent again after 1, 3, 7 s …; a scenario can say net.ipv4.tcp_syn_linear_timeouts? to run on both."},
 		{name: "state tracepoint", purpose: "TCP states as the sockets enter them", err: tryTracepoint(), remedy: "Without it states are derived from the packets, and the report says so. Run testbed as root to have it."},
+		netemFinding(),
 		{name: "real-time scheduling", purpose: "delays that are exact on a busy machine", err: tryRealTime(), remedy: "Without it a busy machine delivers frames up to some milliseconds late. Run testbed as root, or allow it: ulimit -r 1."},
 	}, probeRules()...)
+}
+
+// netemFinding looks for the kernel's netem.
+func netemFinding() finding {
+	f := finding{name: "kernel netem", purpose: "links carried by the kernel (--links=kernel)"}
+	seeds, err := qdisc.Supported()
+	var missing *sandbox.Unavailable
+	switch {
+	case errors.As(err, &missing):
+		f.err, f.remedy = missing.Err, missing.Remedy
+	case err != nil:
+		f.err = err
+	case !seeds:
+		f.detail = "It takes no seed (Linux 6.6), so that --links=auto leaves what is left to chance to the wire."
+	}
+	return f
 }
 
 // probeRules tries what firewalls and NAT are made of, one rule at a time.

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"testbed/netem"
 	"testbed/scenarios/report"
 	"testbed/scenarios/run"
 	"testbed/scenarios/spec"
@@ -25,6 +26,7 @@ import (
 // runFlags are those of `testbed run`.
 type runFlags struct {
 	clockFlags
+	links       string
 	jobs        int
 	json, junit string
 	keep        bool
@@ -65,6 +67,7 @@ invalid scenario, 3 this host can't run it, 4 the testbed itself failed,
 	c.Flags().StringVar(&f.json, "json", "", "write the full report as JSON to `FILE` (- for standard output)")
 	c.Flags().StringVar(&f.junit, "junit", "", "write a JUnit XML report to `FILE` (- for standard output)")
 	f.clockFlags.add(c)
+	c.Flags().StringVar(&f.links, "links", "auto", "what carries the links: kernel: its netem; wire: the testbed itself; auto: the kernel where it can do all of it")
 	c.Flags().BoolVar(&f.keep, "keep", false, "hold the network open after the last step, for `testbed exec`, until Ctrl-C")
 	c.Flags().StringVar(&f.story, "story", "auto", "whose whole story is told: always, failed, never; auto: always for one scenario, else failed")
 	c.Flags().StringVar(&f.color, "color", "auto", "colours: always, never; auto: on a terminal")
@@ -72,12 +75,21 @@ invalid scenario, 3 this host can't run it, 4 the testbed itself failed,
 	c.Flags().Lookup("keep").Usage = "hold the network open after the last step, for testbed exec, until Ctrl-C"
 	completeWords(c, "story", "auto", "always", "failed", "never")
 	completeWords(c, "color", "auto", "always", "never")
+	completeWords(c, "links", mediumNames()...)
 	return c
 }
 
 // completeWords offers a flag's words to the shell.
 func completeWords(c *cobra.Command, flag string, words ...string) {
 	c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// mediumNames are the words of --links.
+func mediumNames() (words []string) {
+	for _, name := range netem.MediumNames {
+		words = append(words, string(name))
+	}
+	return words
 }
 
 // defaultJobs bounds how many scenarios run at once unless --jobs says more.
@@ -120,7 +132,7 @@ func (f *runFlags) check() error {
 	for _, w := range []struct {
 		flag, value string
 		valid       []string
-	}{{"story", f.story, []string{"auto", "always", "failed", "never"}}, {"color", f.color, []string{"auto", "always", "never"}}} {
+	}{{"story", f.story, []string{"auto", "always", "failed", "never"}}, {"color", f.color, []string{"auto", "always", "never"}}, {"links", f.links, mediumNames()}} {
 		if err := oneOf(w.flag, w.value, w.valid); err != nil {
 			return err
 		}
@@ -158,7 +170,7 @@ func (f *runFlags) perform(list []*spec.Scenario) error {
 		text = os.Stderr
 	}
 	p := newPrinter(text, list, f)
-	o := run.Options{Jobs: f.jobs, OnStart: p.start, OnStep: p.step, OnDone: p.done}
+	o := run.Options{Jobs: f.jobs, Links: netem.MediumName(f.links), OnStart: p.start, OnStep: p.step, OnDone: p.done}
 	if f.jobs == 0 {
 		o.Jobs = defaultJobs
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"testbed/netem"
 	"testbed/scenarios/spec"
 	"testbed/scenarios/verdict"
 	"testbed/scenarios/virtual"
@@ -129,7 +130,7 @@ func (f *runFlags) onVirtualClock(ctx context.Context, list []*spec.Scenario, p 
 	if err != nil {
 		return nil, err
 	}
-	o := virtual.Options{Jobs: f.jobs, Seed: seed, OnStart: p.start, OnStep: p.step, OnDone: p.done}
+	o := virtual.Options{Jobs: f.jobs, Seed: seed, Links: netem.MediumName(f.links), OnStart: p.start, OnStep: p.step, OnDone: p.done}
 	if o.Jobs == 0 {
 		o.Jobs = runtime.NumCPU()
 	}

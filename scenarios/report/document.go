@@ -32,6 +32,9 @@ type ScenarioDocument struct {
 	// scenario is not for that kernel and was not run; empty otherwise.
 	Kernel  string `json:"kernel,omitempty"`
 	Skipped string `json:"skipped,omitempty"`
+	// Links is the medium that carried the links: "kernel" for its netem, or "wire".
+	// Empty if none was built.
+	Links string `json:"links,omitempty"`
 	// Error is why the testbed itself failed; empty otherwise. Interrupted tells
 	// whether that was because somebody stopped it.
 	Error       string         `json:"error,omitempty"`

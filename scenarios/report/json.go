@@ -70,7 +70,7 @@ func scenarioDocument(r *verdict.Result) ScenarioDocument {
 	if s := r.Scenario; s != nil {
 		d.Name, d.File, d.Summary, d.Tags = s.Name, s.File, strings.TrimSpace(s.Summary), s.Tags
 	}
-	d.Kernel, d.Skipped = r.Kernel, r.Skipped
+	d.Kernel, d.Skipped, d.Links = r.Kernel, r.Skipped, string(r.Links)
 	if r.Err != nil {
 		d.Error, d.Interrupted = r.Err.Error(), isInterrupt(r.Err)
 	}

@@ -31,7 +31,8 @@ func (t *text) story(i int) {
 		t.output("stdout", o.Stdout)
 		t.output("stderr", o.Stderr)
 	}
-	from := append(sources(o), computed(t.result.Steps[i].Verdict)...)
+	from := append(sources(o), carried(t.result.Links, o)...)
+	from = append(from, computed(t.result.Steps[i].Verdict)...)
 	for _, l := range append(from, chosen(t.result.Steps[i].Step, o)...) {
 		for j, part := range t.wrap(l, t.width()-len(storyIndent)-2) {
 			if j > 0 {

@@ -83,11 +83,11 @@ type connection struct {
 // Open builds a topology and starts its servers. The caller closes the lab. The
 // program must be in a sandbox.
 func Open(ctx context.Context, t *topo.Topology) (*Lab, error) {
-	return open(ctx, t, snapLen(t, nil))
+	return open(ctx, t, labOptions{snapLen: snapLen(t, nil)})
 }
 
 // open is Open with so many bytes kept of each frame, zero for the default.
-func open(ctx context.Context, t *topo.Topology, snapLen int) (*Lab, error) {
+func open(ctx context.Context, t *topo.Topology, o labOptions) (*Lab, error) {
 	if !sandbox.Inside() {
 		return nil, ErrOutside
 	}
@@ -99,8 +99,9 @@ func open(ctx context.Context, t *topo.Topology, snapLen int) (*Lab, error) {
 		return
 	}()
 	var err error
-	opening := &opening{snapLen: snapLen}
+	opening := &opening{snapLen: o.snapLen}
 	l.net, err = build.Up(t, build.Options{
+		Links: o.links, Later: o.later, Repeats: o.repeats,
 		OnDrop: l.onDrop, OnEther: opening.begin,
 		BeforeTraffic: func(n *build.Network) error { return l.startCapture(n, opening) },
 	})
@@ -121,6 +122,18 @@ func open(ctx context.Context, t *topo.Topology, snapLen int) (*Lab, error) {
 	}
 	return l, nil
 }
+
+// labOptions are what a scenario's lab has beyond a topology's own.
+type labOptions struct {
+	snapLen int
+	// The others are those of build.Options.
+	links   netem.MediumName
+	later   []netem.Impairment
+	repeats bool
+}
+
+// Links is the medium that carries the links.
+func (l *Lab) Links() netem.MediumName { return l.net.Links() }
 
 // Close ends every connection and server, and takes the network down. Further
 // calls do nothing.

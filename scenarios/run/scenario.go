@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"testbed/netem"
 	"testbed/scenarios/spec"
 	"testbed/scenarios/verdict"
 )
@@ -24,6 +25,8 @@ type Options struct {
 	Clock verdict.Clock
 	// Capture has the result keep what crossed the links.
 	Capture bool
+	// Links says which medium carries the links; empty stands for netem.Auto.
+	Links netem.MediumName
 	// turn, in All, lets one scenario at a time build its network, and each one
 	// of the first to run wait for the others of them: building takes the
 	// processor's time, and would delay those that measure.
@@ -55,7 +58,7 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 		o.turn.pass(ctx)
 		return err
 	}
-	lab, err := o.turn.open(ctx, s)
+	lab, err := o.turn.open(ctx, s, o.lab(s))
 	if err != nil {
 		return fmt.Errorf("build network: %w", interruption(ctx, err))
 	}
@@ -64,7 +67,7 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 			err = fmt.Errorf("take network down: %w", e)
 		}
 	}()
-	r.Plan = lab.Plan()
+	r.Plan, r.Links = lab.Plan(), lab.Links()
 	for i := range s.Steps {
 		step := &s.Steps[i]
 		if o.OnStep != nil {
@@ -82,6 +85,17 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 		o.Keep(ctx, lab, r)
 	}
 	return nil
+}
+
+// lab is what a scenario's lab has to be able to do.
+func (o *Options) lab(s *spec.Scenario) labOptions {
+	l := labOptions{snapLen: snapLen(&s.Topology, s.Steps), links: o.Links, repeats: o.Clock == verdict.Virtual}
+	for i := range s.Steps {
+		if set := s.Steps[i].Set; set != nil && set.Link >= 0 {
+			l.later = append(l.later, set.Toward[:]...)
+		}
+	}
+	return l
 }
 
 // ErrInterrupted is context.Canceled in the words of a report.

@@ -27,14 +27,14 @@ func newTurn(first int) *turn {
 
 // open opens a lab when it is its turn, and waits until all of the first ones
 // have been opened, or have failed to.
-func (t *turn) open(ctx context.Context, s *spec.Scenario) (*Lab, error) {
+func (t *turn) open(ctx context.Context, s *spec.Scenario, o labOptions) (*Lab, error) {
 	if t == nil {
-		lab, err := openUnlessDone(ctx, s)
+		lab, err := openUnlessDone(ctx, s, o)
 		awaitCalm(ctx)
 		return lab, err
 	}
 	t.building.Lock()
-	lab, err := openUnlessDone(ctx, s)
+	lab, err := openUnlessDone(ctx, s, o)
 	t.building.Unlock()
 	t.opened(ctx)
 	select {
@@ -52,11 +52,11 @@ func (t *turn) pass(ctx context.Context) {
 }
 
 // openUnlessDone builds nothing once the context has ended.
-func openUnlessDone(ctx context.Context, s *spec.Scenario) (*Lab, error) {
+func openUnlessDone(ctx context.Context, s *spec.Scenario, o labOptions) (*Lab, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return open(ctx, &s.Topology, snapLen(&s.Topology, s.Steps))
+	return open(ctx, &s.Topology, o)
 }
 
 // opened counts one. After the last of the first ones, the machine gets time to

@@ -31,11 +31,13 @@ type watch struct {
 	lost, lostStates uint64
 
 	rules []observe.RuleCount
+	// crossed is what had crossed the links before; see Lab.crossed.
+	crossed [][2]netem.Counters
 }
 
 // watch begins to observe.
 func (l *Lab) watch() (*watch, error) {
-	w := &watch{lab: l, began: time.Now(), frame: l.capture.Mark(), lost: l.capture.Lost()}
+	w := &watch{lab: l, began: time.Now(), frame: l.capture.Mark(), lost: l.capture.Lost(), crossed: l.crossed()}
 	if t := l.tracer(); t != nil {
 		w.state, w.lostStates = t.Mark(), t.Lost()
 	}
@@ -66,7 +68,9 @@ func (w *watch) matched() ([]observe.RuleCount, error) {
 
 // flow are the journeys of one connection since the watch began.
 func (w *watch) flow(c *connection, rules []observe.RuleCount) []observe.Journey {
+	counts := w.counts()
 	all := journey.Trace(journey.Input{
+		Counts: counts,
 		Frames: w.lab.capture.Since(w.frame),
 		Drops:  w.lab.dropsSince(w.began),
 		Plan:   w.lab.net.Plan,

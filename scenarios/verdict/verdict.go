@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"testbed/agents"
+	"testbed/netem"
 	"testbed/observe"
 	"testbed/scenarios/spec"
 	"testbed/scenarios/timers"
@@ -188,6 +189,8 @@ type Result struct {
 	Clock Clock
 	// Kernel is the release of the kernel that it ran on, as of uname(2).
 	Kernel string
+	// Links is the medium that carried the links, empty if none was built.
+	Links netem.MediumName
 	// Skipped says why the scenario is not for this kernel, which is no failure;
 	// it was not run then.
 	Skipped string

@@ -48,7 +48,7 @@ func perform(job *vm.Job, emit func(vm.Record) error) error {
 	}
 	var failed error
 	r := run.Scenario(context.Background(), s, run.Options{
-		Clock: verdict.Virtual, Capture: o.Capture,
+		Clock: verdict.Virtual, Capture: o.Capture, Links: o.Links,
 		OnStep: func(_ *spec.Scenario, step int, title string) {
 			if err := tell(event{Step: step, Title: title}); failed == nil {
 				failed = err

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"testbed/netem"
 	"testbed/scenarios/spec"
 	"testbed/scenarios/verdict"
 	"testbed/topo"
@@ -25,6 +26,7 @@ type order struct {
 	Seed    uint64
 	Reseed  bool
 	Capture bool
+	Links   netem.MediumName
 }
 
 // event is what a guest tells: a step that begins, or the scenario's end.
@@ -41,6 +43,7 @@ type done struct {
 	Clock   verdict.Clock
 	Kernel  string
 	Skipped string
+	Links   netem.MediumName
 	Capture []byte
 	Steps   []step
 	Error   *failure
@@ -100,7 +103,7 @@ func (f *failure) err() error {
 
 // newDone is the result as a guest sends it.
 func newDone(s *spec.Scenario, r *verdict.Result) *done {
-	d := &done{Began: r.Began, Elapsed: r.Elapsed, Clock: r.Clock, Kernel: r.Kernel, Skipped: r.Skipped, Capture: r.Capture, Error: newFailure(r.Err)}
+	d := &done{Began: r.Began, Elapsed: r.Elapsed, Clock: r.Clock, Kernel: r.Kernel, Skipped: r.Skipped, Links: r.Links, Capture: r.Capture, Error: newFailure(r.Err)}
 	for _, sr := range r.Steps {
 		for i := range s.Steps {
 			if sr.Step == &s.Steps[i] {
@@ -119,7 +122,7 @@ func (d *done) result(s *spec.Scenario) (*verdict.Result, error) {
 	}
 	r := &verdict.Result{
 		Scenario: s, Plan: plan, Began: d.Began, Elapsed: d.Elapsed, Clock: d.Clock, Kernel: d.Kernel, Skipped: d.Skipped,
-		Capture: d.Capture, Err: d.Error.err(),
+		Links: d.Links, Capture: d.Capture, Err: d.Error.err(),
 	}
 	for _, sr := range d.Steps {
 		if sr.Index < 0 || sr.Index >= len(s.Steps) || sr.Observation == nil {

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"sync"
 
+	"testbed/netem"
 	"testbed/scenarios/run"
 	"testbed/scenarios/spec"
 	"testbed/scenarios/verdict"
@@ -23,6 +24,8 @@ type Options struct {
 	Seed *uint64
 	// Capture has every result keep its capture.
 	Capture bool
+	// Links says which medium carries the links; empty stands for netem.Auto.
+	Links netem.MediumName
 	// OnStart, OnStep and OnDone are told of progress, from the scenario's own
 	// goroutine. Any may be nil.
 	OnStart func(*spec.Scenario)
@@ -70,7 +73,7 @@ func scenario(ctx context.Context, m *machine.Machine, s *spec.Scenario, o Optio
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	ord := order{File: s.File, Source: s.Source, Capture: o.Capture}
+	ord := order{File: s.File, Source: s.Source, Capture: o.Capture, Links: o.Links}
 	seed := s.Topology.Seed
 	if o.Seed != nil {
 		seed, ord.Seed, ord.Reseed = *o.Seed, *o.Seed, true
