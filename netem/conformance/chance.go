@@ -8,22 +8,41 @@ import (
 	"testbed/netem"
 )
 
-// losses are the tests of each way to lose frames.
-func (s suite) losses() []trial {
-	return []trial{
-		{"loss has its rate", func(t *testing.T) { s.loss(t, netem.Impairment{Loss: 0.2}) }},
-		{"correlated loss has its rate and correlation", func(t *testing.T) {
-			s.loss(t, netem.Impairment{Loss: 0.2, LossCorrelation: 0.5})
-		}},
-		{"bursts have their rate and length", func(t *testing.T) {
-			s.loss(t, netem.Impairment{Bursts: netem.GilbertElliott{ToBad: 0.05, ToGood: 0.25, LossBad: 1}})
-		}},
-		{"bursts with some loss in both states have their rate and length", func(t *testing.T) {
-			s.loss(t, netem.Impairment{Bursts: netem.GilbertElliott{ToBad: 0.02, ToGood: 0.05, LossBad: 0.7, LossGood: 0.05}})
-		}},
-		{"duplicates have their rate", s.duplicateRate},
-		{"nothing is lost with probability 0 and all with 1", s.certainty},
+// manner is a way to lose frames: the share that is lost, and of those after a
+// lost one.
+type manner struct {
+	name        string
+	i           netem.Impairment
+	rate, again float64
+}
+
+var manners = []manner{
+	{"loss has its rate", netem.Impairment{Loss: 0.2}, 0.2, 0.2},
+	{
+		"correlated loss has its rate and correlation",
+		netem.Impairment{Loss: 0.2, LossCorrelation: 0.5}, 0.2, 0.2 + 0.5*0.8,
+	},
+	{
+		"bursts have their rate and length",
+		netem.Impairment{Bursts: netem.GilbertElliott{ToBad: 0.05, ToGood: 0.25, LossBad: 1}}, 0.05 / 0.3, 0.75,
+	},
+	{
+		"bursts with some loss in both states have their rate and length",
+		netem.Impairment{Bursts: netem.GilbertElliott{ToBad: 0.1, ToGood: 0.1, LossBad: 0.7, LossGood: 0.1}},
+		0.4, (0.7*(0.9*0.7+0.1*0.1) + 0.1*(0.9*0.1+0.1*0.7)) / 0.8,
+	},
+}
+
+// chances are the tests of what happens with some probability.
+func (s suite) chances() []trial {
+	var all []trial
+	for _, m := range manners {
+		all = append(all, trial{m.name, func(t *testing.T) { s.loss(t, m) }})
 	}
+	return append(all,
+		trial{"duplicates have their rate", s.duplicateRate},
+		trial{"nothing is lost with probability 0 and all with 1", s.certainty},
+	)
 }
 
 // numbered sends datagrams and returns how often each arrived.
@@ -46,10 +65,10 @@ func numbered(t *testing.T, l *link, count int) []int {
 }
 
 // loss compares the share of frames that are lost, and of those that are lost
-// after a lost one, with the model's.
-func (s suite) loss(t *testing.T, i netem.Impairment) {
+// after a lost one, with what is asked for.
+func (s suite) loss(t *testing.T, m manner) {
 	const count = 5000
-	l := s.carry(t, IPv4, both(i))
+	l := s.carry(t, IPv4, both(m.i))
 	lost, twice := 0, 0
 	before := false
 	for _, n := range numbered(t, l, count) {
@@ -65,9 +84,8 @@ func (s suite) loss(t *testing.T, i netem.Impairment) {
 		t.Errorf("%d datagrams did not arrive, and the counters are %+v", lost, c)
 	}
 	l.droppedFor(t, netem.Lost)
-	g := i.Losses()
-	near(t, "frames that are lost", lost, count, g.Mean(), inflation(g))
-	near(t, "frames that are lost after a lost one", twice, lost, again(g), 1)
+	near(t, "frames that are lost", lost, count, m.rate, inflation(m.i.Losses()))
+	near(t, "frames that are lost after a lost one", twice, lost, m.again, 1)
 }
 
 // inflation is how many frames of a loss model are worth one independent one: the

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -19,11 +20,16 @@ const Patience = 20 * time.Second
 // Until waits for done, and fails with what it was waiting for.
 func Until(tb testing.TB, what string, done func() bool) {
 	tb.Helper()
+	until(tb, done, func() string { return what })
+}
+
+func until(tb testing.TB, done func() bool, what func() string) {
+	tb.Helper()
 	began := time.Now()
 	for !done() {
 		waited := time.Since(began)
 		if waited > Patience {
-			tb.Fatalf("waited %v in vain for %s", Patience, what)
+			tb.Fatalf("waited %v in vain for %s", Patience, what())
 		}
 		// The longer it takes, the less a moment more matters.
 		time.Sleep(min(5*time.Millisecond, 200*time.Microsecond+waited/16))
@@ -181,9 +187,11 @@ func (d *Datagrams) count() int {
 // on its way to the side, and all that it delivered has arrived.
 func (d *Datagrams) Settled(tb testing.TB, s netem.Segment, to netem.Side) []Arrival {
 	tb.Helper()
-	Until(tb, "the datagrams to have crossed", func() bool {
+	until(tb, func() bool {
 		c := s.Counters(to)
 		return c.In == uint64(d.sent) && atRest(c) && d.count() == int(c.Delivered)
+	}, func() string {
+		return fmt.Sprintf("the datagrams to have crossed: %d were sent, %d arrived, and the counters are %+v", d.sent, d.count(), s.Counters(to))
 	})
 	return d.Arrived()
 }

@@ -70,6 +70,7 @@ func (n *Network) build(tb testing.TB) *Network {
 	for i := range n.Nodes {
 		awaitUp(tb, n.Nodes[i], Interface)
 		awaitUp(tb, n.Ether, n.ends[i].Interface)
+		awaitLocal(tb, n.Nodes[i], n.Addresses[i])
 	}
 	return n
 }
@@ -78,16 +79,32 @@ func (n *Network) build(tb testing.TB) *Network {
 // before, it silently discards what is sent.
 func awaitUp(tb testing.TB, ns *netns.NS, name string) {
 	tb.Helper()
+	await(tb, ns, name+" to be up", func(h *netlink.Handle) bool {
+		l, err := h.LinkByName(name)
+		return err == nil && l.Attrs().OperState == netlink.OperUp
+	})
+}
+
+// awaitLocal waits until packets to an address are the node's own: the kernel
+// adds the route of an IPv6 address some time after it has noticed that the
+// interface is up.
+func awaitLocal(tb testing.TB, ns *netns.NS, address netip.Addr) {
+	tb.Helper()
+	await(tb, ns, address.String()+" to be local", func(h *netlink.Handle) bool {
+		routes, err := h.RouteGet(address.AsSlice())
+		return err == nil && len(routes) == 1 && routes[0].Type == unix.RTN_LOCAL
+	})
+}
+
+func await(tb testing.TB, ns *netns.NS, what string, done func(*netlink.Handle) bool) {
+	tb.Helper()
 	err := ns.Do(func() error {
 		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 		if err != nil {
 			return err
 		}
 		defer h.Close()
-		Until(tb, name+" to be up", func() bool {
-			l, err := h.LinkByName(name)
-			return err == nil && l.Attrs().OperState == netlink.OperUp
-		})
+		Until(tb, what, func() bool { return done(h) })
 		return nil
 	})
 	if err != nil {

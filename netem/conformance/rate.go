@@ -18,10 +18,6 @@ const (
 // every is the rate at which such a frame takes so long.
 func every(d time.Duration) uint64 { return uint64(rateFrame * 8 * time.Second / d) }
 
-// bucket is how many frames a transmitter may be ahead: a token bucket holds one
-// frame at least, and a part of the next.
-const bucket = 2
-
 // rate sends frames at once, and compares when each arrives with when its turn has
 // passed.
 func (s suite) rate(t *testing.T) {
@@ -46,8 +42,8 @@ func (s suite) rate(t *testing.T) {
 	}
 	least, half := time.Duration(quantile(late, 0)), time.Duration(quantile(late, 0.5))
 	t.Logf("frames are late by %v at least and %v in the median", least, half)
-	if least < -bucket*takes {
-		t.Errorf("a frame is early by %v, which is more than %d turns of %v", -least, bucket, takes)
+	if ahead := time.Duration(s.Bucket) * takes; least < -ahead {
+		t.Errorf("a frame is early by %v, at most %v is allowed", -least, ahead)
 	}
 	if half > s.Lateness+takes {
 		t.Errorf("half of the frames are late by more than %v, at most %v is allowed", half, s.Lateness+takes)
@@ -73,8 +69,8 @@ func (s suite) queue(t *testing.T, q netem.Queue) {
 			t.Fatalf("datagram %d arrived in place %d, though there was room for it", a.Number, i)
 		}
 	}
-	if n := len(arrived); n <= waiting || n > waiting+bucket+moved {
-		t.Errorf("%d datagrams arrived, want one and %d that waited, and at most %d more", n, waiting, bucket-1+moved)
+	if n, more := len(arrived), s.Bucket+moved; n <= waiting || n > waiting+1+more {
+		t.Errorf("%d datagrams arrived, want one and %d that waited, and at most %d more", n, waiting, more)
 	}
 	l.droppedFor(t, netem.Overflow)
 	d.Send(t, rateSize)

@@ -67,14 +67,3 @@ func agreement(x []float64) (same, pairs int) {
 // agreementOf is the share of neighbours on the same side of 0, of normal draws
 // with that correlation (Sheppard 1899).
 func agreementOf(correlation float64) float64 { return 0.5 + math.Asin(correlation)/math.Pi }
-
-// again is the probability that the frame after a lost one is lost as well. Losses
-// come in runs of 1/(1-again) in the mean.
-func again(g netem.GilbertElliott) float64 {
-	bad := 0.
-	if g.ToBad > 0 {
-		bad = g.ToBad / (g.ToBad + g.ToGood)
-	}
-	after := func(toBad float64) float64 { return toBad*g.LossBad + (1-toBad)*g.LossGood }
-	return (bad*g.LossBad*after(1-g.ToGood) + (1-bad)*g.LossGood*after(g.ToBad)) / g.Mean()
-}

@@ -55,23 +55,6 @@ func TestCumulativeInvertsQuantile(t *testing.T) {
 	}
 }
 
-func TestAgainFollowsTheModel(t *testing.T) {
-	for _, c := range []struct {
-		g    netem.GilbertElliott
-		want float64
-	}{
-		{netem.GilbertElliott{LossGood: 0.3, LossBad: 0.3}, 0.3},
-		{netem.GilbertElliott{ToBad: 0.1, ToGood: 0.25, LossBad: 1}, 0.75},
-		{netem.Impairment{Loss: 0.2, LossCorrelation: 0.5}.Losses(), 0.6},
-		// Half of all frames meet the bad state, whatever was before.
-		{netem.GilbertElliott{ToBad: 0.5, ToGood: 0.5, LossBad: 0.6, LossGood: 0.2}, 0.4},
-	} {
-		if got := again(c.g); math.Abs(got-c.want) > 1e-12 {
-			t.Errorf("%+v loses the next with %v, want %v", c.g, got, c.want)
-		}
-	}
-}
-
 func TestAgreementCountsNeighbours(t *testing.T) {
 	if same, pairs := agreement([]float64{1, 2, -1, -3, -2, 4}); same != 3 || pairs != 5 {
 		t.Errorf("%d of %d agree, want 3 of 5", same, pairs)

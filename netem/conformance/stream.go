@@ -10,10 +10,11 @@ import (
 	"testbed/netem"
 )
 
-// bad is a link with everything wrong that TCP gets over.
+// bad is a link with everything wrong that TCP gets over. It is rarely so bad, but
+// a whole stream is not much more than a hundred super-segments.
 var bad = netem.Impairment{
 	Delay: 2 * time.Millisecond, Jitter: time.Millisecond, Distribution: netem.Normal,
-	Loss: 0.003, Duplicate: 0.01, Reorder: 0.01, Corrupt: 0.003,
+	Loss: 0.02, Duplicate: 0.05, Reorder: 0.05, Corrupt: 0.05,
 }
 
 // slow is a link at whose rate a stream takes its time.
@@ -38,12 +39,15 @@ func (s suite) stream(t *testing.T, addresses [2]netip.Addr, i netem.Impairment)
 	began := time.Now()
 	l.Exchange(t, Stream)
 	if i.Rate > 0 {
-		if took, least := time.Since(began), time.Duration(Stream*8*1e9/i.Rate); took < least {
-			t.Errorf("%d bytes took %v at %d bit/s, which need %v", Stream, took, i.Rate, least)
+		took, least := time.Since(began), time.Duration(Stream*8*1e9/i.Rate)
+		t.Logf("%d bytes took %v at %d bit/s, which need %v", Stream, took, i.Rate, least)
+		if took < least {
+			t.Error("that is too fast")
 		}
 	}
 	for side := range netem.Side(2) {
 		c := l.Counters(side)
+		t.Logf("toward side %d: %+v", side, c)
 		if c.In == 0 || c.Delivered == 0 {
 			t.Errorf("counters toward side %d: %+v, though a stream has crossed", side, c)
 		}

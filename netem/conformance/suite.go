@@ -29,11 +29,14 @@ const ClockEnv = "TESTBED_CLOCK"
 // can do and tells everything, on any clock.
 type Options struct {
 	// Lateness is the most by which half of all frames may be late. Zero stands for
-	// 1 ms, or for 200 µs on a virtual clock.
+	// 500 µs, or for 200 µs on a virtual clock.
 	Lateness time.Duration
 	// Refuses, if not nil, tells which impairments the medium can't bring about.
 	// Run then checks that it says so, in place of what it does.
 	Refuses func(netem.Impairment) bool
+	// Bucket is how many frames a transmitter may be ahead of its rate: a token
+	// bucket holds one frame at least, and may hold a part of the next.
+	Bucket int
 	// Untold are counters and reports that the medium can't give.
 	Untold Untold
 }
@@ -49,7 +52,7 @@ type Untold struct {
 // sandbox.TestMain.
 func Run(t *testing.T, open Open, o Options) {
 	if o.Lateness == 0 {
-		o.Lateness = time.Millisecond
+		o.Lateness = 500 * time.Microsecond
 		if os.Getenv(ClockEnv) == "virtual" {
 			o.Lateness = 200 * time.Microsecond
 		}
@@ -74,6 +77,7 @@ type trial struct {
 func (s suite) cases() []trial {
 	all := []trial{
 		{"delays are as asked", s.delays},
+		{"jitter keeps the order", s.ordered},
 		{"a falling delay keeps the order", s.falling},
 		{"duplicates follow at once", s.duplicates},
 		{"frames that reorder overtake", s.reorder},
@@ -95,5 +99,5 @@ func (s suite) cases() []trial {
 		{"closing stops the traffic", s.closing},
 		{"impairments that make no sense are refused", s.refusal},
 	}
-	return append(append(s.streams(), s.losses()...), all...)
+	return append(append(s.streams(), s.chances()...), all...)
 }

@@ -170,6 +170,19 @@ func paced(t *testing.T, senders []flow) {
 	}
 }
 
+// ordered sends all at once what jitter would disorder.
+func (s suite) ordered(t *testing.T) {
+	const count = 300
+	for _, d := range []netem.Distribution{netem.Uniform, netem.ParetoNormal} {
+		l := s.carry(t, IPv4, both(netem.Impairment{Delay: 5 * time.Millisecond, Jitter: 5 * time.Millisecond, Distribution: d}))
+		g := l.NewDatagrams(t, 0)
+		for range count {
+			g.Send(t, 100)
+		}
+		ascending(t, g.Settled(t, l, 1), count)
+	}
+}
+
 // falling lowers the delay while frames are on their way.
 func (s suite) falling(t *testing.T) {
 	l := s.carry(t, IPv4, both(netem.Impairment{Delay: 50 * time.Millisecond}))
