@@ -53,10 +53,11 @@ func checkSchema(t *testing.T, src []byte) error {
 
 func TestSchemaAcceptsTheLibrary(t *testing.T) {
 	files, err := fs.Glob(scenarios.Library, "*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("found %d scenarios: %v", len(files), err)
+	slow, slowErr := fs.Glob(scenarios.Library, "slow/*.yaml")
+	if err != nil || slowErr != nil || len(files) == 0 || len(slow) == 0 {
+		t.Fatalf("found %d scenarios and %d slow ones: %v, %v", len(files), len(slow), err, slowErr)
 	}
-	for _, file := range files {
+	for _, file := range append(files, slow...) {
 		src, err := scenarios.Library.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

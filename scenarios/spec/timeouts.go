@@ -26,5 +26,5 @@ func (e *Expect) OfTheKernel() bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(e.Kernels, func(k KernelExpect) bool { return k.Expect.OfTheKernel() })
 }
