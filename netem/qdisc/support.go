@@ -86,8 +86,9 @@ func (c *conn) probe() error {
 	return &sandbox.Unavailable{
 		Missing: "netem in this kernel, which lacks " + strings.Join(modules, ", "),
 		Err:     &refusals{strings.Join(said, "; "), first},
-		Remedy: fmt.Sprintf("Load what it has as modules: modprobe -a %s (on Ubuntu they are in the package linux-modules-extra-$(uname -r), on\n"+
-			"Fedora in kernel-modules-extra). Or use a kernel with %s, as most distributions' are.\n"+
+		Remedy: fmt.Sprintf("Load what it has as modules: modprobe -a %s.\n"+
+			"On Ubuntu they are in the package linux-modules-extra-$(uname -r), on Fedora in kernel-modules-extra.\n"+
+			"Or use a kernel with %s, as most distributions' are.\n"+
 			"Or let the user-space wire carry the links: --links=wire.", strings.Join(modules, " "), strings.Join(options, ", ")),
 	}
 }
