@@ -71,7 +71,16 @@ const (
 	Event
 	// Failed says that the guest could not begin with the job; its data is why.
 	Failed
+	// Booted comes before a guest's first halt; its data is a Timer as JSON.
+	Booted
 )
+
+// Timer is what a guest's kernel thinks of its processor's timer: its limits in
+// nanoseconds, and how many ticks a nanosecond has, Mult >> Shift.
+type Timer struct {
+	MaxDelta, MinDelta uint64
+	Mult, Shift        uint32
+}
 
 // Record is one message from a guest.
 type Record struct {

@@ -29,6 +29,10 @@ type Program struct {
 	Do func(job *vm.Job, emit func(vm.Record) error) int
 }
 
+// heap is how much memory the program takes before it collects garbage, in bytes:
+// a collection takes the guest's only processor for milliseconds of its time.
+const heap = channel.GuestRAM / 2
+
 // Inside tells whether the program is the first process of a guest.
 func Inside() bool {
 	if os.Getpid() != 1 || os.Getenv(vm.Marker) == "" {
@@ -45,6 +49,8 @@ func Main(p Program) {
 		return
 	}
 	os.Unsetenv(vm.Marker)
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(heap)
 	if err := serve(p); err != nil {
 		fmt.Fprintln(os.Stderr, "guest:", err)
 	}
@@ -72,7 +78,9 @@ func serve(p Program) error {
 			return fmt.Errorf("warm up: %w", err)
 		}
 	}
-	debug.FreeOSMemory()
+	if err := booted(dev); err != nil {
+		return err
+	}
 	dev.halt() // the snapshot is taken here
 	out := &output{channel: dev.channel}
 	code, err := do(p, dev, out)
@@ -86,6 +94,19 @@ func serve(p Program) error {
 	}
 	dev.halt()
 	return fmt.Errorf("the machine went on after its job")
+}
+
+// booted tells the host what it has to know before it takes the snapshot.
+func booted(dev *devices) error {
+	t, err := readTimer()
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	return dev.channel.Write(vm.Record{Kind: vm.Booted, Data: b})
 }
 
 // do reads the job, makes the guest as it asks, and does it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"testbed/vm"
 	"testbed/vm/channel"
 	"testbed/vm/image"
 	"testbed/vm/kernel"
@@ -189,6 +191,17 @@ func makeSnapshot(ctx context.Context, o Options, program, dir string) error {
 		return err
 	}
 	if err := p.AwaitHalt(ctx, nil); err != nil {
+		return err
+	}
+	booted, ok, err := shared.channel.Reader().Next()
+	if err != nil || !ok || booted.Kind != vm.Booted {
+		return errors.Join(errors.New("the guest did not say that it is up"), err)
+	}
+	var timer vm.Timer
+	if err := json.Unmarshal(booted.Data, &timer); err != nil {
+		return fmt.Errorf("read what the guest says: %w", err)
+	}
+	if _, err := tellTimer(ram, channel.GuestRAM, timer); err != nil {
 		return err
 	}
 	return p.Save(ctx, state)
