@@ -100,9 +100,9 @@ func (j *judge) httpSuccess() {
 
 // expectsFailure tells whether e can only be met by a connection attempt that
 // fails: it names an errno, states of the client without ESTABLISHED, a
-// handshake without SYN-ACK, or no SYN-ACK at all.
+// handshake without SYN-ACK, no SYN-ACK at all, or the kernel's own end of it.
 func expectsFailure(e *spec.Expect) bool {
-	if e.Error != "" {
+	if e.Error != "" || givesUp(e) {
 		return true
 	}
 	if e.States != nil && len(e.States.Client) > 0 && !contains(e.States.Client, observe.Established) {

@@ -79,6 +79,16 @@ func sinceText(what string, by time.Duration) string {
 	return ""
 }
 
+// givesUp tells whether e can only be met once the kernel has given an attempt up.
+func givesUp(e *spec.Expect) bool {
+	for _, d := range []*spec.Duration{e.Elapsed, e.ConnectTime} {
+		if d != nil && d.Bound == spec.About && d.Term.Unit == spec.SynTimeout {
+			return true
+		}
+	}
+	return len(e.SynTimes) > 0 && e.SynTimes[0].Unit == spec.KernelSchedule
+}
+
 // schedule works a timeout out, for the node whose timer it is.
 func (j *judge) schedule(u spec.Unit) (s timers.Schedule, node string, err error) {
 	client, server := j.o.ClientTimers, j.o.ServerTimers
