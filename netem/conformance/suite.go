@@ -9,7 +9,6 @@
 package conformance
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -21,16 +20,12 @@ import (
 // from any goroutine.
 type Open func(ether *netns.NS, onDrop func(netem.Drop)) (netem.Medium, error)
 
-// ClockEnv is the environment variable that says "virtual" in a guest whose clock
-// stands still while nothing happens: time is then told far more exactly.
-const ClockEnv = "TESTBED_CLOCK"
-
 // Options say what a medium can do and tell. The zero value is that of one that
 // can do and tells everything, on any clock.
 type Options struct {
-	// Lateness is the most by which half of all frames may be late. Zero stands for
-	// 500 µs, or for 200 µs on a virtual clock.
-	Lateness time.Duration
+	// Virtual says that the clock goes on only while something happens, so that no
+	// other program makes a frame late.
+	Virtual bool
 	// Refuses, if not nil, tells which impairments the medium can't bring about.
 	// Run then checks that it says so, in place of what it does.
 	Refuses func(netem.Impairment) bool
@@ -51,12 +46,6 @@ type Untold struct {
 // Run runs the suite. It needs a process that may make network namespaces; see
 // sandbox.TestMain.
 func Run(t *testing.T, open Open, o Options) {
-	if o.Lateness == 0 {
-		o.Lateness = 500 * time.Microsecond
-		if os.Getenv(ClockEnv) == "virtual" {
-			o.Lateness = 200 * time.Microsecond
-		}
-	}
 	s := suite{open, o}
 	for _, c := range s.cases() {
 		t.Run(c.name, c.test)
@@ -66,6 +55,14 @@ func Run(t *testing.T, open Open, o Options) {
 type suite struct {
 	open Open
 	Options
+}
+
+// lateness is the most by which half of all frames may be late.
+func (s suite) lateness() time.Duration {
+	if s.Virtual {
+		return 50 * time.Microsecond
+	}
+	return 500 * time.Microsecond
 }
 
 // trial is a test with a name.

@@ -77,8 +77,8 @@ func (s suite) punctual(t *testing.T, late []int64) {
 	if least < 0 {
 		t.Errorf("a frame is early by %v", -least)
 	}
-	if half > s.Lateness {
-		t.Errorf("half of the frames are late by more than %v, at most %v is allowed", half, s.Lateness)
+	if half > s.lateness() {
+		t.Errorf("half of the frames are late by more than %v, at most %v is allowed", half, s.lateness())
 	}
 }
 

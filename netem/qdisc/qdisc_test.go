@@ -11,6 +11,7 @@ import (
 	"testbed/netem/qdisc"
 	"testbed/topo/netns"
 	"testbed/topo/sandbox"
+	"testbed/vm/guest"
 	"testbed/vm/guesttest"
 )
 
@@ -24,13 +25,13 @@ func TestMain(m *testing.M) {
 }
 
 // TestKernels runs what needs the kernel's netem in guests that have it.
-func TestKernels(t *testing.T) { guesttest.Run(t, "^(TestConformance)$") }
+func TestKernels(t *testing.T) { guesttest.Run(t, "^Test(Conformance|Kernel[A-Z].*)$") }
 
 // needNetem skips a test where the running kernel has no netem.
 func needNetem(tb testing.TB) {
 	tb.Helper()
 	_, err := qdisc.Supported()
-	if missing := (*sandbox.Unavailable)(nil); errors.As(err, &missing) && (os.Getenv(sandbox.RequireEnv) == "" || os.Getenv(conformance.ClockEnv) == "") {
+	if missing := (*sandbox.Unavailable)(nil); errors.As(err, &missing) && (os.Getenv(sandbox.RequireEnv) == "" || !guest.Inside()) {
 		tb.Skip(err)
 	}
 	if err != nil {
@@ -43,6 +44,7 @@ func TestConformance(t *testing.T) {
 	conformance.Run(t, func(ether *netns.NS, _ func(netem.Drop)) (netem.Medium, error) {
 		return qdisc.New(ether, qdisc.Options{Seed: 1})
 	}, conformance.Options{
+		Virtual: guest.Inside(),
 		Refuses: func(i netem.Impairment) bool { return qdisc.Check(i) != nil },
 		Untold:  conformance.Untold{Drops: true},
 	})

@@ -9,7 +9,8 @@ import (
 	"testbed/netem/conformance"
 	"testbed/netem/wire"
 	"testbed/topo/netns"
-	"testbed/topo/sandbox"
+	"testbed/vm/guest"
+	"testbed/vm/guesttest"
 )
 
 func TestMain(m *testing.M) {
@@ -18,11 +19,14 @@ func TestMain(m *testing.M) {
 	if slices.Contains(os.Args, "-test.fuzzworker") {
 		os.Exit(m.Run())
 	}
-	sandbox.TestMain(m)
+	guesttest.Main(m)
 }
+
+// TestKernels runs the suite again where time is virtual.
+func TestKernels(t *testing.T) { guesttest.Run(t, "^TestConformance$") }
 
 func TestConformance(t *testing.T) {
 	conformance.Run(t, func(ether *netns.NS, onDrop func(netem.Drop)) (netem.Medium, error) {
 		return wire.New(ether, wire.Options{Seed: 1, OnDrop: onDrop})
-	}, conformance.Options{})
+	}, conformance.Options{Virtual: guest.Inside()})
 }
