@@ -49,8 +49,11 @@ var hostPins = []Sysctl{
 	{Name: "net.mptcp.enabled", Value: "0", Optional: true},
 	// A route must not remember the last connection's RTT.
 	{Name: "net.ipv4.tcp_no_metrics_save", Value: "1"},
-	// Every rejected packet is answered, not six and then one a second.
-	{Name: "net.ipv4.icmp_ratelimit", Value: "0"},
+	// Every rejected packet is answered, not six and then one a second. With a rate
+	// limit of 0, kernels before 6.14 would take away what the routing code's own
+	// limit allows (net/ipv4/inetpeer.c, inet_peer_xrlim_allow; net/ipv4/route.c,
+	// ip_error); with a mask that limits no type they leave it alone.
+	{Name: "net.ipv4.icmp_ratemask", Value: "0"},
 	{Name: "net.ipv6.icmp.ratelimit", Value: "0"},
 	// Addresses are usable at once, and only those of the plan exist.
 	{Name: "net.ipv6.conf.all.disable_ipv6", Value: "0"},

@@ -60,23 +60,3 @@ func perform(job *vm.Job, emit func(vm.Record) error) error {
 	}
 	return tell(event{Done: newDone(s, r)})
 }
-
-// warm does once what the first scenario would have to do in its own time: it
-// decodes a file, builds its network, and takes it down. No connection is opened,
-// so that the secrets of the kernel's TCP are still to be drawn.
-func warm() error {
-	const scenario = `name: warm
-nodes: {client: {}, fw: {role: router, firewall: [{match: {proto: tcp, dport: 9}, action: drop}]}, server: {}}
-links: [{between: [client, fw], delay: 1ms}, {between: [fw, server], delay: 1ms}]
-steps: [{wait: 1ms}]
-`
-	s, err := spec.Decode("warm", []byte(scenario))
-	if err != nil {
-		return err
-	}
-	sandbox.OwnMachine()
-	if r := run.Scenario(context.Background(), s, run.Options{Clock: verdict.Virtual}); r.Err != nil {
-		return r.Err
-	}
-	return nil
-}

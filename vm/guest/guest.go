@@ -78,6 +78,9 @@ func serve(p Program) error {
 			return fmt.Errorf("warm up: %w", err)
 		}
 	}
+	if err := prefault(); err != nil {
+		return fmt.Errorf("touch the program's memory: %w", err)
+	}
 	if err := booted(dev); err != nil {
 		return err
 	}
