@@ -108,6 +108,12 @@ func (f *runFlags) run(args []string) error {
 	if f.keep && len(list) > 1 {
 		return usage("--keep holds one network: name one scenario, not %d", len(list))
 	}
+	if f.keep && f.isVirtual(list[0]) {
+		return usage("--keep holds a network on the host's clock: add --clock=host")
+	}
+	if err := f.reseed(list); err != nil {
+		return err
+	}
 	var o sandbox.Options
 	if f.keep && sandbox.First() {
 		door, err := openDoor(list[0].Name)

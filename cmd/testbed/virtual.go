@@ -75,9 +75,25 @@ func (f *clockFlags) seedValue() (*uint64, error) {
 	return &n, nil
 }
 
-// isVirtual tells which clock a scenario runs on.
-func (f *clockFlags) isVirtual(*spec.Scenario) bool {
-	return f.clock == "virtual" || f.clock == "auto" && len(f.kernels) > 0
+// reseed gives every scenario the seed that the flags name.
+func (f *clockFlags) reseed(list []*spec.Scenario) error {
+	seed, err := f.seedValue()
+	if err != nil || seed == nil {
+		return err
+	}
+	for _, s := range list {
+		s.Topology.Seed = *seed
+	}
+	return nil
+}
+
+// isVirtual tells which clock a scenario runs on: the one that the flags name, or
+// that its file names, or the host's.
+func (f *clockFlags) isVirtual(s *spec.Scenario) bool {
+	if f.clock == "auto" {
+		return s.Clock == spec.VirtualClock || s.Clock == "" && len(f.kernels) > 0
+	}
+	return f.clock == "virtual"
 }
 
 // machines opens one for each kernel that the flags name, or for the default one.
@@ -121,16 +137,12 @@ func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args.
 
 // onVirtualClock runs scenarios on every machine.
 func (f *runFlags) onVirtualClock(ctx context.Context, list []*spec.Scenario, p *printer) (results []*verdict.Result, err error) {
-	seed, err := f.seedValue()
-	if err != nil {
-		return nil, err
-	}
 	machines, done, err := f.machines(ctx, say)
 	defer func() { err = errors.Join(err, done()) }()
 	if err != nil {
 		return nil, err
 	}
-	o := virtual.Options{Jobs: f.jobs, Seed: seed, Links: netem.MediumName(f.links), OnStart: p.start, OnStep: p.step, OnDone: p.done}
+	o := virtual.Options{Jobs: f.jobs, Links: netem.MediumName(f.links), OnStart: p.start, OnStep: p.step, OnDone: p.done}
 	if o.Jobs == 0 {
 		o.Jobs = runtime.NumCPU()
 	}

@@ -36,9 +36,7 @@ func perform(job *vm.Job, emit func(vm.Record) error) error {
 	if err != nil {
 		return fmt.Errorf("the guest reads the scenario otherwise than the host: %w", err)
 	}
-	if o.Reseed {
-		s.Topology.Seed = o.Seed
-	}
+	s.Topology.Seed = o.Seed
 	tell := func(e event) error {
 		b, err := encode(e)
 		if err != nil {

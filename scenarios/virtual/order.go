@@ -22,9 +22,8 @@ import (
 type order struct {
 	File   string
 	Source []byte
-	// Seed replaces the scenario's own if Reseed is set.
+	// Seed takes the place of the file's.
 	Seed    uint64
-	Reseed  bool
 	Capture bool
 	Links   netem.MediumName
 }

@@ -20,8 +20,6 @@ import (
 type Options struct {
 	// Jobs is how many scenarios run at once; zero means one for each processor.
 	Jobs int
-	// Seed, if it is not nil, takes the place of every scenario's own.
-	Seed *uint64
 	// Capture has every result keep its capture.
 	Capture bool
 	// Links says which medium carries the links; empty stands for netem.Auto.
@@ -73,11 +71,7 @@ func scenario(ctx context.Context, m *machine.Machine, s *spec.Scenario, o Optio
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	ord := order{File: s.File, Source: s.Source, Capture: o.Capture, Links: o.Links}
-	seed := s.Topology.Seed
-	if o.Seed != nil {
-		seed, ord.Seed, ord.Reseed = *o.Seed, *o.Seed, true
-	}
+	ord := order{File: s.File, Source: s.Source, Seed: s.Topology.Seed, Capture: o.Capture, Links: o.Links}
 	files, err := image.Programs(commands(s))
 	if err != nil {
 		return nil, err
@@ -90,7 +84,7 @@ func scenario(ctx context.Context, m *machine.Machine, s *spec.Scenario, o Optio
 		told   *done
 		stderr []byte
 	)
-	code, err := m.Do(ctx, &vm.Job{Seed: kernelSeed(seed), Files: files, Payload: payload}, func(rec vm.Record) error {
+	code, err := m.Do(ctx, &vm.Job{Seed: kernelSeed(s.Topology.Seed), Files: files, Payload: payload}, func(rec vm.Record) error {
 		switch rec.Kind {
 		case vm.Stdout, vm.Stderr:
 			stderr = append(stderr, rec.Data...)
