@@ -138,15 +138,16 @@ func (d *Datagrams) note(b []byte, at time.Time) {
 
 // stamp is the kernel's receive stamp, or now if it gave none.
 func stamp(control []byte) time.Time {
-	messages, err := unix.ParseSocketControlMessage(control)
-	if err != nil {
-		return time.Now().Round(0)
-	}
-	for _, m := range messages {
-		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS_NEW && len(m.Data) >= 16 {
-			ne := binary.NativeEndian
-			return time.Unix(int64(ne.Uint64(m.Data)), int64(ne.Uint64(m.Data[8:])))
+	for len(control) > 0 {
+		h, data, rest, err := unix.ParseOneSocketControlMessage(control)
+		if err != nil {
+			break
 		}
+		if h.Level == unix.SOL_SOCKET && h.Type == unix.SO_TIMESTAMPNS_NEW && len(data) >= 16 {
+			ne := binary.NativeEndian
+			return time.Unix(int64(ne.Uint64(data)), int64(ne.Uint64(data[8:])))
+		}
+		control = rest
 	}
 	return time.Now().Round(0)
 }
