@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 
 	"testbed/agents"
 	"testbed/observe"
@@ -55,20 +56,31 @@ func (e *evidence) probed() string {
 // program.
 func (e *evidence) remained() string {
 	var parts []string
+	before := ""
 	for _, s := range []struct {
 		state  observe.State
 		lasted *verdict.Lasted
 	}{{observe.FinWait2, e.FinWait2}, {observe.TimeWait, e.TimeWait}} {
-		if s.lasted != nil {
-			node := e.client
-			if s.lasted.Server {
-				node = e.server
-			}
-			parts = append(parts, fmt.Sprintf("%s was in %s for %s", node, s.state, short(s.lasted.Duration)))
+		if s.lasted == nil {
+			continue
 		}
+		node := e.client + " was"
+		if s.lasted.Server {
+			node = e.server + " was"
+		}
+		if node == before {
+			node = "then"
+		} else {
+			before = node
+		}
+		parts = append(parts, fmt.Sprintf("%s in %s for %s", node, s.state, short(s.lasted.Duration)))
 	}
-	if len(parts) == 0 {
-		return ""
+	text := ""
+	if len(parts) > 0 {
+		text = strings.Join(parts, ", ") + "."
 	}
-	return list(parts) + "."
+	if e.Deadline {
+		text = paragraph(text, fmt.Sprintf("The step's own timeout ended the watch after %s, before each end was where it was to come to.", short(e.Elapsed)))
+	}
+	return text
 }

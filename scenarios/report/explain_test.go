@@ -38,6 +38,7 @@ func storyCases() []storyCase {
 	cases = append(cases, silentCases()...)
 	cases = append(cases, unreachableCases()...)
 	cases = append(cases, streamCases()...)
+	cases = append(cases, awaitCases()...)
 	cases = append(cases, requestCases()...)
 	return append(cases, commandCases()...)
 }
