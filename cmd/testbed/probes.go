@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +21,8 @@ import (
 	"testbed/topo/nft"
 	"testbed/topo/rtnl"
 	"testbed/topo/sandbox"
+	linux "testbed/vm/kernel"
+	"testbed/vm/qemu"
 )
 
 // inKernel is what to do about a feature that the kernel was built without.
@@ -37,6 +42,7 @@ func probe() []finding {
 		{name: "linear SYN timeouts", purpose: "the sysctl tcp_syn_linear_timeouts (Linux 6.5)", err: trySysctl("net.ipv4.tcp_syn_linear_timeouts"), remedy: "Without it SYNs are sent again after 1, 3, 7 s …; a scenario can say net.ipv4.tcp_syn_linear_timeouts? to run on both."},
 		{name: "state tracepoint", purpose: "TCP states as the sockets enter them", err: tryTracepoint(), remedy: "Without it states are derived from the packets, and the report says so. Run testbed as root to have it."},
 		netemFinding(),
+		virtualClockFinding(),
 		{name: "real-time scheduling", purpose: "delays that are exact on a busy machine", err: tryRealTime(), remedy: "Without it a busy machine delivers frames up to some milliseconds late. Run testbed as root, or allow it: ulimit -r 1."},
 	}, probeRules()...)
 }
@@ -54,6 +60,40 @@ func netemFinding() finding {
 	case !seeds:
 		f.detail = "It takes no seed (Linux 6.6), so that --links=auto leaves what is left to chance to the wire."
 	}
+	return f
+}
+
+// virtualClockFinding looks for QEMU and for kernels that it can boot.
+func virtualClockFinding() finding {
+	f := finding{name: "virtual clock", purpose: "--clock=virtual: a guest that jumps over idle time"}
+	emulator, err := qemu.Find()
+	if err != nil {
+		f.err = err
+		var missing *sandbox.Unavailable
+		if errors.As(err, &missing) {
+			f.remedy = missing.Remedy
+		}
+		return f
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	version, err := emulator.Version(ctx)
+	if err != nil {
+		f.err, f.remedy = err, "Install QEMU's system emulator for x86-64 anew."
+		return f
+	}
+	k, err := linux.Find("")
+	if err == nil {
+		var lacks []string
+		if lacks, err = k.Lacks(linux.Required...); err == nil && len(lacks) > 0 {
+			err = fmt.Errorf("Linux %s lacks %s", k.Release, strings.Join(lacks, ", "))
+		}
+	}
+	if err != nil {
+		f.err, f.remedy = errors.New(strings.SplitN(err.Error(), "\n", 2)[0]), "Get one: testbed kernel fetch 6.12"
+		return f
+	}
+	f.detail = fmt.Sprintf("%s, with Linux %s", version, k.Release)
 	return f
 }
 
