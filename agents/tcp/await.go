@@ -2,7 +2,6 @@ package tcp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -28,42 +27,38 @@ type Ended struct {
 // Exchange. timeout must be positive. The error is the testbed's own or the
 // context's.
 func Await(ctx context.Context, c *net.TCPConn, timeout time.Duration) (*Ended, error) {
-	cancel, err := newCanceller(ctx)
+	w, err := newWaiter(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer cancel.close()
+	defer w.close()
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, fmt.Errorf("wait for the connection's end: %w", err)
 	}
 	e, began := &Ended{}, time.Now()
 	var waited error
-	if err := raw.Control(func(fd uintptr) { waited = e.wait(int(fd), cancel, began, timeout) }); err != nil {
-		return nil, fmt.Errorf("wait for the connection's end: %w", err)
-	}
+	control := raw.Control(func(fd uintptr) {
+		if waited = w.limit(timeout); waited == nil {
+			waited = e.wait(int(fd), w)
+		}
+	})
 	e.Elapsed = time.Since(began)
+	if control != nil {
+		return nil, fmt.Errorf("wait for the connection's end: %w", control)
+	}
 	return e, waited
 }
 
-// wait polls for what ends a connection.
-func (e *Ended) wait(fd int, c *canceller, began time.Time, timeout time.Duration) error {
+// wait waits for what ends a connection.
+func (e *Ended) wait(fd int, w *waiter) error {
 	for {
-		rest := timeout - time.Since(began)
-		if rest <= 0 {
+		has, expired, err := w.wait(fd, unix.POLLRDHUP)
+		if expired {
 			e.Outcome, e.Deadline = agents.TimedOut, true
-			return nil
 		}
-		left := unix.NsecToTimespec(int64(rest))
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}, {Fd: int32(c.fd), Events: unix.POLLIN}}
-		_, err := unix.Ppoll(fds, &left, nil)
-		switch {
-		case err != nil && !errors.Is(err, unix.EINTR):
-			return fmt.Errorf("wait for the connection's end: %w", err)
-		case fds[1].Revents != 0:
-			return c.ctx.Err()
-		case fds[0].Revents == 0:
-			continue
+		if err != nil || expired {
+			return err
 		}
 		errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 		switch e.Errno = unix.Errno(errno); {
@@ -72,7 +67,7 @@ func (e *Ended) wait(fd int, c *canceller, began time.Time, timeout time.Duratio
 		case errno != 0:
 			e.Outcome = OutcomeOf(e.Errno)
 			return nil
-		case fds[0].Revents&(unix.POLLRDHUP|unix.POLLHUP) != 0:
+		case has&(unix.POLLRDHUP|unix.POLLHUP) != 0:
 			e.Outcome = agents.Closed
 			return nil
 		}

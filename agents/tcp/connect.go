@@ -51,17 +51,20 @@ type Options struct {
 // testbed's own or the context's; how the attempt ended is in the Attempt.
 func Connect(ctx context.Context, ns *netns.NS, to netip.AddrPort, o Options) (*Attempt, error) {
 	a := &Attempt{Remote: to}
-	cancel, err := newCanceller(ctx)
+	w, err := newWaiter(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer cancel.close()
+	defer w.close()
 	fd := -1
 	err = ns.Do(func() (err error) {
 		if fd, err = socket(to.Addr()); err != nil {
 			return err
 		}
 		a.Began = time.Now()
+		if err := w.limit(o.Timeout); err != nil {
+			return err
+		}
 		errno := bindPort(fd, to.Addr(), o.Port)
 		if errno == 0 {
 			errno = connect(fd, to)
@@ -71,7 +74,7 @@ func Connect(ctx context.Context, ns *netns.NS, to netip.AddrPort, o Options) (*
 			if o.OnStart != nil {
 				o.OnStart(a.Local)
 			}
-			errno, a.Deadline, err = await(fd, cancel, a.Began, o.Timeout)
+			errno, a.Deadline, err = await(fd, w)
 		}
 		a.Elapsed = time.Since(a.Began)
 		a.Errno = errno
@@ -201,34 +204,19 @@ func localAddr(fd int) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// await waits until a connecting socket has its outcome, the timeout has passed
-// or the attempt is cancelled. Go's own signals interrupt ppoll(2), so it goes
-// on with what time is left.
-func await(fd int, c *canceller, began time.Time, timeout time.Duration) (errno unix.Errno, deadline bool, err error) {
+// await waits until a connecting socket has its outcome, the time has passed or
+// the attempt is cancelled.
+func await(fd int, w *waiter) (errno unix.Errno, deadline bool, err error) {
 	for {
-		var left *unix.Timespec
-		if timeout > 0 {
-			rest := timeout - time.Since(began)
-			if rest <= 0 {
-				return 0, true, nil
-			}
-			ts := unix.NsecToTimespec(int64(rest))
-			left = &ts
+		_, expired, err := w.wait(fd, unix.POLLOUT)
+		if err != nil || expired {
+			return 0, expired, err
 		}
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}, {Fd: int32(c.fd), Events: unix.POLLIN}}
-		_, err := unix.Ppoll(fds, left, nil)
-		switch {
-		case err != nil && !errors.Is(err, unix.EINTR):
-			return 0, false, fmt.Errorf("wait for connection: %w", err)
-		case fds[1].Revents != 0:
-			return 0, false, c.ctx.Err()
-		case fds[0].Revents != 0:
-			e, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-			if e == 0 && err == nil && !hasPeer(fd) {
-				continue
-			}
-			return unix.Errno(e), false, err
+		e, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if e == 0 && err == nil && !hasPeer(fd) {
+			continue
 		}
+		return unix.Errno(e), false, err
 	}
 }
 
@@ -238,36 +226,4 @@ func await(fd int, c *canceller, began time.Time, timeout time.Duration) (errno 
 func hasPeer(fd int) bool {
 	_, err := unix.Getpeername(fd)
 	return err == nil
-}
-
-// canceller makes a context's end readable on a descriptor.
-type canceller struct {
-	ctx  context.Context
-	fd   int
-	stop func() bool
-}
-
-func newCanceller(ctx context.Context) (*canceller, error) {
-	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return nil, fmt.Errorf("make eventfd: %w", err)
-	}
-	c := &canceller{ctx: ctx, fd: fd}
-	done := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(done)
-		unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-	})
-	c.stop = func() bool {
-		if !stop() {
-			<-done
-		}
-		return true
-	}
-	return c, nil
-}
-
-func (c *canceller) close() {
-	c.stop()
-	unix.Close(c.fd)
 }
