@@ -74,21 +74,24 @@ const (
 	command = `exec: "echo out; echo err >&2; exit 3", from: client`
 )
 
+// turnsRed runs a step with a right expectation and with a wrong one.
+func turnsRed(e expectation) {
+	GinkgoHelper()
+	r := self.green(e.scenario(e.right))
+	Expect(unmet(r.steps()[len(e.before)])).To(BeEmpty())
+
+	r = self.run(self.scenario(e.scenario(e.wrong)))
+	Expect(r.code).To(Equal(1), "%s%s", r.stdout, r.stderr)
+	Expect(r.document.OK).To(BeFalse())
+	step := r.steps()[len(e.before)]
+	Expect(step.OK).To(BeFalse())
+	Expect(unmet(step)).To(ConsistOf(e.key), "%s", r.stdout)
+	Expect(r.stdout).To(ContainSubstring("✗ " + e.key + ": expected "))
+}
+
 // Times have lower bounds only, or are wrong by so much that no busy machine
 // makes them right.
-var _ = DescribeTable("an expectation that is wrong turns the run red",
-	func(e expectation) {
-		r := self.green(e.scenario(e.right))
-		Expect(unmet(r.steps()[len(e.before)])).To(BeEmpty())
-
-		r = self.run(self.scenario(e.scenario(e.wrong)))
-		Expect(r.code).To(Equal(1), "%s%s", r.stdout, r.stderr)
-		Expect(r.document.OK).To(BeFalse())
-		step := r.steps()[len(e.before)]
-		Expect(step.OK).To(BeFalse())
-		Expect(unmet(step)).To(ConsistOf(e.key), "%s", r.stdout)
-		Expect(r.stdout).To(ContainSubstring("✗ " + e.key + ": expected "))
-	},
+var _ = DescribeTable("an expectation that is wrong turns the run red", turnsRed,
 	Entry("outcome", expectation{step: web, right: "outcome: connected", wrong: "outcome: refused", key: "outcome"}),
 	Entry("outcome of a refusal", expectation{step: closed, right: "outcome: refused", wrong: "outcome: timed-out", key: "outcome"}),
 	Entry("outcome of an unreachable host", expectation{step: refused, right: "outcome: host-unreachable", wrong: "outcome: network-unreachable", key: "outcome"}),
