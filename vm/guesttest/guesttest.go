@@ -34,18 +34,19 @@ func Main(m *testing.M) {
 	sandbox.TestMain(m)
 }
 
+// Names are those of KernelsEnv, or Kernels.
+func Names() []string {
+	if list := os.Getenv(KernelsEnv); list != "" {
+		return strings.Split(list, ",")
+	}
+	return Kernels
+}
+
 // Run runs the tests that match a pattern in a guest of each kernel. A kernel that
 // is not there, or a host without QEMU, skips the test and says why, or fails it
 // where TESTBED_REQUIRE is set. In the guest itself it does nothing.
 func Run(t *testing.T, pattern string, flags ...string) {
-	if raceDetector {
-		t.Skip("the race detector's own memory and instructions make a guest useless")
-	}
-	names := Kernels
-	if list := os.Getenv(KernelsEnv); list != "" {
-		names = strings.Split(list, ",")
-	}
-	for _, name := range names {
+	for _, name := range Names() {
 		t.Run("linux-"+name, func(t *testing.T) {
 			m := Open(t, name)
 			w := &lines{t: t}
@@ -73,6 +74,9 @@ func Run(t *testing.T, pattern string, flags ...string) {
 // with the test.
 func Open(t testing.TB, name string) *machine.Machine {
 	t.Helper()
+	if raceDetector {
+		t.Skip("the race detector's own memory and instructions make a guest useless")
+	}
 	k, err := kernel.Find(name)
 	skipOrFail(t, err)
 	q, err := qemu.Find()

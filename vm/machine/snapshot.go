@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,31 +36,24 @@ const abandoned = time.Hour
 const keep = 8
 
 // snapshot is a guest that waits for its job: its memory and its devices' state.
+// Its files stay open: the folder may be another's before this one is done.
 type snapshot struct {
-	dir       string
-	ram       *os.File
-	temporary bool
+	dir        string
+	ram, state *os.File
+	temporary  bool
 }
 
-func (s *snapshot) openState() (*os.File, error) { return os.Open(filepath.Join(s.dir, "state")) }
+// openState is the state from its beginning, whatever became of its name.
+func (s *snapshot) openState() (*os.File, error) {
+	return os.Open(fmt.Sprintf("/proc/self/fd/%d", s.state.Fd()))
+}
 
 func (s *snapshot) close() error {
-	err := s.ram.Close()
+	err := errors.Join(s.ram.Close(), s.state.Close())
 	if s.temporary {
 		err = errors.Join(err, os.RemoveAll(s.dir))
 	}
 	return err
-}
-
-func openSnapshot(dir string) (*snapshot, error) {
-	// The emulator opens the memory for writing, to a private copy.
-	ram, err := os.OpenFile(filepath.Join(dir, "ram"), os.O_RDWR, 0)
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	_ = os.Chtimes(dir, now, now) // the latest used are kept
-	return &snapshot{dir: dir, ram: ram}, nil
 }
 
 // findSnapshot opens the snapshot that the options ask for, and makes it first
@@ -98,7 +90,7 @@ func findSnapshot(ctx context.Context, o Options) (*snapshot, error) {
 		return nil, err
 	}
 	dir := filepath.Join(store, key)
-	if s, err := openSnapshot(dir); !errors.Is(err, fs.ErrNotExist) {
+	if s, err := openSnapshot(dir); !isAbsent(err) {
 		return s, err
 	}
 	unlock, err := lock(ctx, dir+".lock")
@@ -106,7 +98,7 @@ func findSnapshot(ctx context.Context, o Options) (*snapshot, error) {
 		return nil, err
 	}
 	defer unlock()
-	if s, err := openSnapshot(dir); !errors.Is(err, fs.ErrNotExist) {
+	if s, err := openSnapshot(dir); !isAbsent(err) {
 		return s, err
 	}
 	making, err := os.MkdirTemp(store, unfinished)
@@ -116,7 +108,8 @@ func findSnapshot(ctx context.Context, o Options) (*snapshot, error) {
 	if err := makeSnapshot(ctx, o, program, making); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(making))
 	}
-	if err := os.Rename(making, dir); err != nil {
+	// What may be there is damaged.
+	if err := errors.Join(os.RemoveAll(dir), os.Rename(making, dir)); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(making))
 	}
 	prune(store)
@@ -204,7 +197,11 @@ func makeSnapshot(ctx context.Context, o Options, program, dir string) error {
 	if _, err := tellTimer(ram, channel.GuestRAM, timer); err != nil {
 		return err
 	}
-	return p.Save(ctx, state)
+	if err := p.Save(ctx, state); err != nil {
+		return err
+	}
+	p.Close() // nobody writes to the memory any more
+	return seal(dir, ram, state)
 }
 
 // lock takes a file's lock. What it returns gives it back.
