@@ -178,7 +178,18 @@ func (w *closing) complete(seen, derived []observe.StateChange, server bool) []o
 	if i := find(e.changes, observe.Closed); i >= 0 {
 		all = append(all, e.changes[i])
 	}
-	return all
+	return asLinux(all)
+}
+
+// asLinux passes FIN-WAIT-2 on the way to TIME-WAIT, as Linux does, where a FIN
+// also acknowledged the end's own one: by RFC 9293, section 3.10.7.4, that leads
+// there at once.
+func asLinux(states []observe.StateChange) []observe.StateChange {
+	i := find(states, observe.TimeWait)
+	if i < 1 || states[i-1].State != observe.FinWait1 {
+		return states
+	}
+	return slices.Insert(states, i, observe.StateChange{Time: states[i].Time, State: observe.FinWait2})
 }
 
 // end is one end, nil if it is not followed.
