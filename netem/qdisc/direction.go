@@ -1,8 +1,11 @@
 package qdisc
 
 import (
+	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"testbed/netem"
 )
@@ -189,4 +192,9 @@ func (d *direction) start() (err error) {
 }
 
 // stop lets no more frames in.
-func (d *direction) stop() error { return d.conn().deleteFilters(d.from) }
+func (d *direction) stop() error {
+	if err := d.conn().deleteFilters(d.from); !errors.Is(err, unix.ENODEV) {
+		return err
+	}
+	return nil
+}

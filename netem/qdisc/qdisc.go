@@ -27,7 +27,8 @@
 // sends a frame that is to be duplicated and lost, and draws anew for the copy.
 //
 // In both netems a rate keeps the order of frames, one at which no frame takes any
-// time where none was asked for.
+// time where none was asked for. On a machine with several processors one of them
+// handles all frames of a direction.
 //
 // The kernel does not tell which frames it dropped; the counters say how many.
 package qdisc
@@ -37,6 +38,8 @@ import (
 	"fmt"
 	"os"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"testbed/netem"
 	"testbed/topo/netns"
@@ -57,6 +60,8 @@ type Medium struct {
 	ether *netns.NS
 	seed  uint64
 	conn  *conn
+	// steering is used under mu.
+	steering *steering
 
 	mu sync.Mutex
 	// links makes interfaces, under mu.
@@ -74,12 +79,15 @@ func New(ether *netns.NS, o Options) (*Medium, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use the kernel's netem: %w", err)
 	}
-	h, err := rtnl.Open(ether)
+	m := &Medium{ether: ether, seed: o.Seed, conn: c}
+	if m.links, err = rtnl.Open(ether); err == nil {
+		m.steering, err = newSteering(ether)
+	}
 	if err != nil {
-		c.close()
+		m.release()
 		return nil, fmt.Errorf("use the kernel's netem: %w", err)
 	}
-	return &Medium{ether: ether, seed: o.Seed, conn: c, links: h}, nil
+	return m, nil
 }
 
 // Carry begins to carry a link. An interface that is down carries frames once it
@@ -120,9 +128,19 @@ func (m *Medium) Close() error {
 			errs = append(errs, fmt.Errorf("stop carrying link %d: %w", s.link.ID, err))
 		}
 	}
+	return errors.Join(append(errs, m.release())...)
+}
+
+// release gives up what New opened.
+func (m *Medium) release() error {
 	m.conn.close()
-	m.links.Close()
-	return errors.Join(errs...)
+	if m.links != nil {
+		m.links.Close()
+	}
+	if m.steering != nil {
+		return m.steering.close()
+	}
+	return nil
 }
 
 // undo is what takes back what was done, the last first.
@@ -130,13 +148,16 @@ type undo []func() error
 
 func (u *undo) push(f func() error) { *u = append(*u, f) }
 
-// run runs every step and joins the errors.
+// run runs every step and joins the errors. What an interface that is gone by now
+// took with it needs not be taken back.
 func (u *undo) run() error {
 	var errs []error
 	for len(*u) > 0 {
 		last := (*u)[len(*u)-1]
 		*u = (*u)[:len(*u)-1]
-		errs = append(errs, last())
+		if err := last(); !errors.Is(err, unix.ENODEV) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

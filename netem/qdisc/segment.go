@@ -34,6 +34,9 @@ var errSide = errors.New("a link has sides 0 and 1")
 // begin makes the queues at both ends and then lets frames in.
 func (s *segment) begin() error {
 	for side, end := range s.link.Ends {
+		if err := s.medium.steering.steer(end.Interface, 2*s.link.ID+side); err != nil {
+			return fmt.Errorf("interface %s: %w", end.Interface, err)
+		}
 		if err := s.equip(end.Index); err != nil {
 			return fmt.Errorf("interface %s: %w", end.Interface, err)
 		}

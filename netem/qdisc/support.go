@@ -33,6 +33,14 @@ func Supported() (seeds bool, err error) {
 	if err := c.probe(); err != nil {
 		return false, err
 	}
+	s, err := newSteering(ns)
+	if err != nil {
+		return false, err
+	}
+	defer s.close()
+	if err := s.steer("lo", 0); err != nil {
+		return false, err
+	}
 	q, err := c.readQdisc(loopback, rootParent)
 	if err != nil {
 		return false, fmt.Errorf("look at the kernel's netem: %w", err)
