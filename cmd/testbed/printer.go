@@ -32,19 +32,29 @@ type printer struct {
 
 func newPrinter(out io.Writer, list []*spec.Scenario, f *runFlags) *printer {
 	p := &printer{out: out, order: list, ready: map[*spec.Scenario]*verdict.Result{}}
-	file, _ := out.(*os.File)
-	terminal := file != nil && term.IsTerminal(int(file.Fd()))
-	p.options = report.Options{
-		Story: storyOf(f.story, len(list)), ASCII: f.ascii,
-		Color: f.color == "always" || f.color == "auto" && terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
-	}
-	if terminal {
-		p.options.Width = columns(file)
-	}
-	live := term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"
-	p.progress = report.NewProgress(os.Stderr, live, func() int { return columns(os.Stderr) })
+	p.options = textOptions(out, f.color, f.ascii)
+	p.options.Story = storyOf(f.story, len(list)*max(1, len(f.kernels)))
+	p.progress = report.NewProgress(os.Stderr, isLive(os.Stderr), func() int { return columns(os.Stderr) })
 	return p
 }
+
+// textOptions are those of a report that is written to out: as wide as the
+// terminal, and with colours if it is one, unless a flag says otherwise.
+func textOptions(out io.Writer, color string, ascii bool) report.Options {
+	file, _ := out.(*os.File)
+	terminal := file != nil && term.IsTerminal(int(file.Fd()))
+	o := report.Options{
+		ASCII: ascii,
+		Color: color == "always" || color == "auto" && terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+	}
+	if terminal {
+		o.Width = columns(file)
+	}
+	return o
+}
+
+// isLive tells whether a line can be drawn anew on a file.
+func isLive(f *os.File) bool { return term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" }
 
 // columns is a terminal's width, 0 where it can't be told.
 func columns(f *os.File) int {
@@ -68,6 +78,16 @@ func storyOf(word string, scenarios int) report.Story {
 func (p *printer) start(s *spec.Scenario) { p.progress.Start(s.Name, len(s.Steps)) }
 
 func (p *printer) step(s *spec.Scenario, n int, title string) { p.progress.Step(s.Name, n, title) }
+
+// section begins a kernel's results with a heading. The scenarios before it have
+// all been printed.
+func (p *printer) section(release string, list []*spec.Scenario) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.order, p.next = list, 0
+	clear(p.ready)
+	p.progress.Print(func(io.Writer) { report.KernelHeading(p.out, release, p.options) })
+}
 
 // done prints a result, and those that waited for it.
 func (p *printer) done(r *verdict.Result) {

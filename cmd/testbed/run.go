@@ -47,6 +47,10 @@ For one scenario it tells the whole story of every step: a ladder diagram of the
 segments, where each one died, and a paragraph in plain words. For several it
 prints one line a step, and the story of those that failed. --story changes that.
 
+With several kernels (--kernel 6.1,6.12) it runs every scenario on each of them,
+on the virtual clock, and ends with a table that shows the outcomes, times and
+packets side by side, and marks where the kernels differ.
+
 A folder stands for every *.yaml and *.yml file in it.
 
 Exit codes: 0 all expectations were met, 1 one was not, 2 wrong usage or an
@@ -54,6 +58,7 @@ invalid scenario, 3 this host can't run it, 4 the testbed itself failed,
 130 interrupted.`,
 		Example: `  testbed run scenarios/firewall-drop.yaml
   testbed run scenarios/ --jobs 4 --junit report.xml
+  testbed run my.yaml --kernel 6.1,6.12     on two kernels, and what differs
   testbed run my.yaml --json -              the full report as JSON, on standard output
   testbed run my.yaml --keep                hold the network; then, elsewhere:
   testbed exec client -- ping -c 1 server`,
@@ -175,7 +180,8 @@ func (f *runFlags) perform(list []*spec.Scenario) error {
 	if f.json == "-" || f.junit == "-" {
 		text = os.Stderr
 	}
-	p := newPrinter(text, list, f)
+	onHost, onVirtual := f.byClock(list)
+	p := newPrinter(text, slices.Concat(onHost, onVirtual), f)
 	o := run.Options{Jobs: f.jobs, Links: netem.MediumName(f.links), OnStart: p.start, OnStep: p.step, OnDone: p.done}
 	if f.jobs == 0 {
 		o.Jobs = defaultJobs
@@ -184,14 +190,6 @@ func (f *runFlags) perform(list []*spec.Scenario) error {
 		o.Keep = p.keep
 	}
 	began := time.Now()
-	var onHost, onVirtual []*spec.Scenario
-	for _, s := range list {
-		if f.isVirtual(s) {
-			onVirtual = append(onVirtual, s)
-		} else {
-			onHost = append(onHost, s)
-		}
-	}
 	results := run.All(ctx, onHost, o)
 	if len(onVirtual) > 0 {
 		more, err := f.onVirtualClock(ctx, onVirtual, p)
@@ -202,6 +200,9 @@ func (f *runFlags) perform(list []*spec.Scenario) error {
 		results = append(results, more...)
 	}
 	p.close()
+	if err := report.Compare(text, results[len(onHost):], p.options); err != nil {
+		return err
+	}
 	if len(results) > 1 {
 		report.Summary(text, results, time.Since(began))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,6 +97,18 @@ func (f *clockFlags) isVirtual(s *spec.Scenario) bool {
 	return f.clock == "virtual"
 }
 
+// byClock parts scenarios by the clock that they run on.
+func (f *clockFlags) byClock(list []*spec.Scenario) (host, virtual []*spec.Scenario) {
+	for _, s := range list {
+		if f.isVirtual(s) {
+			virtual = append(virtual, s)
+		} else {
+			host = append(host, s)
+		}
+	}
+	return host, virtual
+}
+
 // machines opens one for each kernel that the flags name, or for the default one.
 // The caller calls close.
 func (f *clockFlags) machines(ctx context.Context, say func(string, ...any)) (list []*machine.Machine, close func() error, err error) {
@@ -118,6 +131,9 @@ func (f *clockFlags) machines(ctx context.Context, say func(string, ...any)) (li
 		if err != nil {
 			return list, close, kernelError(err)
 		}
+		if slices.ContainsFunc(list, func(m *machine.Machine) bool { return m.Kernel().Image == k.Image }) {
+			continue // named twice
+		}
 		if lacks, err := k.Lacks(kernel.Required...); err != nil || len(lacks) > 0 {
 			return list, close, kernelError(errors.Join(err, &codeError{code: exitUnavailable, err: fmt.Errorf("Linux %s can't run the virtual clock: it lacks %s\nGet one that can: testbed kernel fetch 6.12", k.Release, strings.Join(lacks, ", "))}))
 		}
@@ -138,7 +154,8 @@ func (f *clockFlags) machines(ctx context.Context, say func(string, ...any)) (li
 // say writes a line of progress for a person.
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
-// onVirtualClock runs scenarios on every machine.
+// onVirtualClock runs scenarios on every machine, one after the other, so that
+// their results come kernel by kernel.
 func (f *runFlags) onVirtualClock(ctx context.Context, list []*spec.Scenario, p *printer) (results []*verdict.Result, err error) {
 	machines, done, err := f.machines(ctx, say)
 	defer func() { err = errors.Join(err, done()) }()
@@ -150,6 +167,9 @@ func (f *runFlags) onVirtualClock(ctx context.Context, list []*spec.Scenario, p 
 		o.Jobs = runtime.NumCPU()
 	}
 	for _, m := range machines {
+		if len(machines) > 1 {
+			p.section(m.Kernel().Release, list)
+		}
 		results = append(results, virtual.All(ctx, m, list, o)...)
 	}
 	return results, nil

@@ -107,7 +107,7 @@ func cutBytes(s string, max int) string {
 }
 
 var asciiFor = map[rune]string{
-	'✓': "ok", '✗': "FAIL", '±': "+-", '…': "...", '–': "-", '→': "->", '←': "<-", 'µ': "u", '×': "x", '·': "-", '│': "|",
+	'✓': "ok", '✗': "FAIL", '±': "+-", '…': "...", '–': "-", '→': "->", '←': "<-", 'µ': "u", '×': "x", '·': "-", '│': "|", '≠': "!=",
 }
 
 // toASCII writes what is not ASCII in ASCII; what has no equal becomes a

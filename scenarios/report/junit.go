@@ -33,6 +33,15 @@ type junitSuite struct {
 	Cases     []junitCase `xml:"testcase"`
 }
 
+// on puts a kernel's release into all names, so that CI systems, which know a test
+// by its names, tell the same one on several kernels apart.
+func (s *junitSuite) on(release string) {
+	s.Name += " (Linux " + release + ")"
+	for i := range s.Cases {
+		s.Cases[i].Name += " (Linux " + release + ")"
+	}
+}
+
 type junitCase struct {
 	Name      string        `xml:"name,attr"`
 	ClassName string        `xml:"classname,attr"`
@@ -59,14 +68,19 @@ type junitOutput struct {
 // JUnit writes results as JUnit XML: one testsuite a scenario, one testcase a
 // step. A failed expectation is a failure that holds the step's story; a
 // testbed that failed itself is an error. Steps that were not reached are
-// skipped, as are those of a scenario that is for other kernels. The XML is
+// skipped, as are those of a scenario that is for other kernels. Where the results
+// are of several kernels, the names say which one. The XML is
 // well-formed whatever the outputs hold: characters that XML 1.0 forbids are
 // written as escapes such as \x1b.
 func JUnit(w io.Writer, results []*verdict.Result) error {
 	all := junitSuites{Name: "testbed"}
 	var total time.Duration
+	releases := Kernels(results)
 	for _, r := range results {
 		s := suite(r)
+		if len(releases) > 1 && r.Kernel != "" {
+			s.on(inline(r.Kernel, maxField))
+		}
 		all.Tests += s.Tests
 		all.Failures += s.Failures
 		all.Errors += s.Errors

@@ -59,7 +59,7 @@ func Scenario(ctx context.Context, m *machine.Machine, s *spec.Scenario, o Optio
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			err = run.ErrInterrupted
 		}
-		r = &verdict.Result{Scenario: s, Began: vm.Epoch, Err: err}
+		r = &verdict.Result{Scenario: s, Began: vm.Epoch, Clock: verdict.Virtual, Kernel: m.Kernel().Release, Err: err}
 	}
 	if o.OnDone != nil {
 		o.OnDone(r)
