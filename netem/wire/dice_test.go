@@ -174,3 +174,16 @@ func TestAnotherLossModelBeginsInItsGoodState(t *testing.T) {
 		}
 	}
 }
+
+// TestHousekeepingDrawsSeparately: however many ARP requests come between, the
+// packets of a test have the same fates.
+func TestHousekeepingDrawsSeparately(t *testing.T) {
+	i := netem.Impairment{Loss: 0.5, Corrupt: 0.5}
+	quiet, busy := newDirection(1, netem.Link{}, 1, -1), newDirection(1, netem.Link{}, 1, -1)
+	for n := range 100 {
+		busy.dice(packet{upkeep: true}).roll(&i)
+		if x, y := quiet.dice(packet{}).roll(&i), busy.dice(packet{}).roll(&i); x != y {
+			t.Fatalf("fate %d is %+v, and %+v with housekeeping between", n, x, y)
+		}
+	}
+}
