@@ -73,6 +73,9 @@ func (s suite) queue(t *testing.T, q netem.Queue) {
 		t.Errorf("%d datagrams arrived, want one and %d that waited, and at most %d more", n, waiting, more)
 	}
 	l.droppedFor(t, netem.Overflow)
+	if c := l.Counters(1); c.Overflowed != c.Dropped || c.Dropped != uint64(count-len(arrived)) {
+		t.Errorf("%d of %d datagrams arrived, and the counters are %+v", len(arrived), count, c)
+	}
 	d.Send(t, rateSize)
 	if again := d.Settled(t, l, 1); len(again) != len(arrived)+1 {
 		t.Error("when the queue was empty again, a datagram was lost")

@@ -10,12 +10,16 @@ import (
 	"testbed/netem"
 )
 
-// bad is a link with everything wrong that TCP gets over. It is rarely so bad, but
-// a whole stream is not much more than a hundred super-segments.
-var bad = netem.Impairment{
-	Delay: 2 * time.Millisecond, Jitter: time.Millisecond, Distribution: netem.Normal,
-	Loss: 0.02, Duplicate: 0.05, Reorder: 0.05, Corrupt: 0.05,
-}
+// bad is a link with much wrong that TCP gets over, and noisy one that flips bits.
+// No link is so bad, but a whole stream is not much more than a hundred
+// super-segments.
+var (
+	bad = netem.Impairment{
+		Delay: 2 * time.Millisecond, Jitter: time.Millisecond, Distribution: netem.Normal,
+		Loss: 0.02, Duplicate: 0.05, Reorder: 0.05,
+	}
+	noisy = netem.Impairment{Delay: time.Millisecond, Duplicate: 0.05, Corrupt: 0.1}
+)
 
 // slow is a link at whose rate a stream takes its time.
 var slow = netem.Impairment{Delay: time.Millisecond, Rate: 200e6, Queue: netem.Queue{Frames: 200}}
@@ -27,7 +31,8 @@ func (s suite) streams() []trial {
 		{"TCP over IPv4 arrives whole", func(t *testing.T) { s.stream(t, IPv4, netem.Impairment{}) }},
 		{"TCP over IPv6 arrives whole", func(t *testing.T) { s.stream(t, IPv6, netem.Impairment{}) }},
 		{"TCP over a bad link arrives whole", func(t *testing.T) { s.stream(t, IPv4, bad) }},
-		{"TCP over a bad link arrives whole over IPv6", func(t *testing.T) { s.stream(t, IPv6, bad) }},
+		{"TCP over a noisy link arrives whole over IPv4", func(t *testing.T) { s.stream(t, IPv4, noisy) }},
+		{"TCP over a noisy link arrives whole over IPv6", func(t *testing.T) { s.stream(t, IPv6, noisy) }},
 		{"TCP with a limit of an MTU arrives whole", func(t *testing.T) { s.stream(t, IPv4, netem.Impairment{MTU: 1500}) }},
 		{"TCP keeps to a rate", func(t *testing.T) { s.stream(t, IPv4, slow) }},
 	}
