@@ -180,7 +180,8 @@ func hang(_ *vm.Job, emit func(vm.Record) error) error {
 	if err := emit(vm.Record{Kind: vm.Event, Data: []byte("begun")}); err != nil {
 		return err
 	}
-	for {
+	for i := 0; ; i++ {
+		_ = i
 	}
 }
 
