@@ -16,12 +16,17 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"testbed/scenarios/virtual"
 	"testbed/topo/sandbox"
+	"testbed/vm/guest"
 )
 
 // The scripts run the program itself: the test binary under the name testbed,
 // with the real main, which enters its sandbox by executing that binary again.
+//
+// On a virtual clock it is the guest's first process too.
 func TestMain(m *testing.M) {
+	guest.Main(virtual.Guest())
 	testscript.Main(m, map[string]func(){
 		"testbed":        main,
 		"without-userns": withoutUserNamespaces,
@@ -46,9 +51,10 @@ func params(dir string) testscript.Params {
 		RequireUniqueNames:  true,
 		Setup:               setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"json":  checkJSON,
-			"xml":   checkXML,
+			"exits":  exits,
+			"json":   checkJSON,
+			"pcapng": checkPcapng,
+			"xml":    checkXML,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "root" {

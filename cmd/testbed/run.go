@@ -31,6 +31,7 @@ type runFlags struct {
 	json, junit string
 	keep        bool
 	story       string
+	pcap        pcapFlag
 	color       string
 	ascii       bool
 }
@@ -71,6 +72,7 @@ invalid scenario, 3 this host can't run it, 4 the testbed itself failed,
 	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many scenarios run at once (0: up to 16)")
 	c.Flags().StringVar(&f.json, "json", "", "write the full report as JSON to `FILE` (- for standard output)")
 	c.Flags().StringVar(&f.junit, "junit", "", "write a JUnit XML report to `FILE` (- for standard output)")
+	c.Flags().StringVar(&f.pcap.dir, "pcap", "", "write what crossed the links to `DIR`, a pcapng file for each scenario")
 	f.clockFlags.add(c)
 	c.Flags().StringVar(&f.links, "links", "auto", "what carries the links: kernel: its netem; wire: the testbed itself; auto: the kernel where it can do all of it")
 	c.Flags().BoolVar(&f.keep, "keep", false, "hold the network open after the last step, for `testbed exec`, until Ctrl-C")
@@ -117,6 +119,9 @@ func (f *runFlags) run(args []string) error {
 		return usage("--keep holds a network on the host's clock: add --clock=host")
 	}
 	if err := f.reseed(list); err != nil {
+		return err
+	}
+	if err := f.pcap.open(list, len(f.kernels) > 1); err != nil {
 		return err
 	}
 	var o sandbox.Options
@@ -182,7 +187,10 @@ func (f *runFlags) perform(list []*spec.Scenario) error {
 	}
 	onHost, onVirtual := f.byClock(list)
 	p := newPrinter(text, slices.Concat(onHost, onVirtual), f)
-	o := run.Options{Jobs: f.jobs, Links: netem.MediumName(f.links), OnStart: p.start, OnStep: p.step, OnDone: p.done}
+	o := run.Options{
+		Jobs: f.jobs, Links: netem.MediumName(f.links), Capture: f.pcap.wanted(),
+		OnStart: p.start, OnStep: p.step, OnDone: f.pcap.then(p.done),
+	}
 	if f.jobs == 0 {
 		o.Jobs = defaultJobs
 	}
@@ -206,7 +214,7 @@ func (f *runFlags) perform(list []*spec.Scenario) error {
 	if len(results) > 1 {
 		report.Summary(text, results, time.Since(began))
 	}
-	if err := f.write(results); err != nil {
+	if err := errors.Join(f.write(results), f.pcap.failed()); err != nil {
 		return err
 	}
 	if ctx.Err() != nil && (!f.keep || slices.ContainsFunc(results, interrupted)) {

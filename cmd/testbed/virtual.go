@@ -162,7 +162,10 @@ func (f *runFlags) onVirtualClock(ctx context.Context, list []*spec.Scenario, p 
 	if err != nil {
 		return nil, err
 	}
-	o := virtual.Options{Jobs: f.jobs, Links: netem.MediumName(f.links), OnStart: p.start, OnStep: p.step, OnDone: p.done}
+	o := virtual.Options{
+		Jobs: f.jobs, Links: netem.MediumName(f.links), Capture: f.pcap.wanted(),
+		OnStart: p.start, OnStep: p.step, OnDone: f.pcap.then(p.done),
+	}
 	if o.Jobs == 0 {
 		o.Jobs = runtime.NumCPU()
 	}

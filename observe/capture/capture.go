@@ -217,6 +217,9 @@ func (c *Capture) Forgotten(mark int) uint64 {
 	return uint64(c.frames.Forgotten(mark))
 }
 
+// SnapLen is how many bytes of a frame are kept.
+func (c *Capture) SnapLen() int { return c.options.SnapLen }
+
 // Lost is the number of frames that passed and were not recorded, because the
 // ring was full.
 func (c *Capture) Lost() uint64 {

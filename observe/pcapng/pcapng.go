@@ -144,7 +144,7 @@ func comment(c *Capture) string {
 	if c.Scenario != "" {
 		fmt.Fprintf(&b, "Scenario %s. ", c.Scenario)
 	}
-	b.WriteString("Each frame at both ends of each link it crosses: outbound where a node sends it, inbound where it is delivered to one.")
+	b.WriteString("Each frame at both ends of each link it crosses: outbound where a node sends it, inbound where it is delivered to one. One end alone: filter by frame.interface_name.")
 	if c.Forgotten > 0 {
 		fmt.Fprintf(&b, " Incomplete: the first %d frames are missing, only the latest were kept.", c.Forgotten)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -140,8 +141,15 @@ func (t *text) heading() {
 	t.line(t.strong(nameOf(t.result)) + "  " + state + "  " + t.dim(short(t.result.Elapsed)))
 }
 
-// problem tells why the testbed could not finish, or did not begin.
+// problem tells what a capture lacks, and why the testbed could not finish, or
+// did not begin.
 func (t *text) problem() {
+	if c := t.result.Capture; c != nil && c.Forgotten > 0 {
+		t.indented("  ", fmt.Sprintf("The capture lacks the first %s: only the latest are kept.", count(int(c.Forgotten), "frame")))
+	}
+	if c := t.result.Capture; c != nil && c.Lost > 0 {
+		t.indented("  ", fmt.Sprintf("The capture lacks %s that passed too fast to be recorded.", count(int(c.Lost), "frame")))
+	}
 	if t.result.Skipped != "" {
 		t.indented("  ", inline(t.result.Skipped, maxField))
 	}

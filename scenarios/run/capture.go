@@ -1,11 +1,14 @@
 package run
 
 import (
+	"bytes"
 	"slices"
 
 	"testbed/netem"
 	"testbed/observe/capture"
+	"testbed/observe/pcapng"
 	"testbed/scenarios/spec"
+	"testbed/scenarios/verdict"
 	"testbed/topo"
 	"testbed/topo/build"
 	"testbed/topo/netns"
@@ -82,3 +85,27 @@ func (l *Lab) startCapture(n *build.Network, o *opening) error {
 	}
 	return l.capture.Start(ends)
 }
+
+// file is what crossed the links up to now; nil if there are none.
+func (l *Lab) file(scenario, kernel string) (*verdict.Capture, error) {
+	if len(l.Plan().Links) == 0 {
+		return nil, nil
+	}
+	c := &pcapng.Capture{
+		Scenario: scenario, Kernel: kernel, Plan: l.Plan(), SnapLen: l.capture.SnapLen(),
+		Frames: l.capture.Since(0), Forgotten: l.capture.Forgotten(0), Lost: l.capture.Lost(),
+	}
+	var b bytes.Buffer
+	size := 0
+	for _, f := range c.Frames {
+		size += len(f.Data) + packetOverhead
+	}
+	b.Grow(size)
+	if err := pcapng.Write(&b, c); err != nil {
+		return nil, err
+	}
+	return &verdict.Capture{File: b.Bytes(), Forgotten: c.Forgotten, Lost: c.Lost}, nil
+}
+
+// packetOverhead is about what a pcapng file has of each frame beside its bytes.
+const packetOverhead = 48

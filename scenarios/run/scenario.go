@@ -23,7 +23,7 @@ type Options struct {
 	OnDone  func(*verdict.Result)
 	// Clock is what the time in here is; empty is the host's.
 	Clock verdict.Clock
-	// Capture has the result keep what crossed the links.
+	// Capture has the result keep what crossed the links until the last step ended.
 	Capture bool
 	// Links says which medium carries the links; empty stands for netem.Auto.
 	Links netem.MediumName
@@ -68,6 +68,17 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 		}
 	}()
 	r.Plan, r.Links = lab.Plan(), lab.Links()
+	if o.Capture {
+		defer func() {
+			if r.Elapsed == 0 {
+				r.Elapsed = time.Since(r.Began)
+			}
+			var e error
+			if r.Capture, e = lab.file(s.Name, r.Kernel); e != nil && err == nil {
+				err = e
+			}
+		}()
+	}
 	for i := range s.Steps {
 		step := &s.Steps[i]
 		if o.OnStep != nil {

@@ -194,12 +194,21 @@ type Result struct {
 	// Skipped says why the scenario is not for this kernel, which is no failure;
 	// it was not run then.
 	Skipped string
-	// Capture is every frame at every end of a link, as a pcapng file, if it was
-	// asked for.
-	Capture []byte
+	// Capture is what crossed the links; nil if it was not asked for, or no links
+	// were built.
+	Capture *Capture
 	// Err is set when the testbed itself failed or was interrupted; the steps
 	// before it are there.
 	Err error
+}
+
+// Capture is every frame at every end of every link.
+type Capture struct {
+	// File is a pcapng file.
+	File []byte
+	// Forgotten is how many frames at the beginning the file lacks, because only
+	// the latest are kept; Lost is how many passed too fast to be recorded.
+	Forgotten, Lost uint64
 }
 
 // StepResult is a step that was run.

@@ -43,7 +43,7 @@ type done struct {
 	Kernel  string
 	Skipped string
 	Links   netem.MediumName
-	Capture []byte
+	Capture *verdict.Capture
 	Steps   []step
 	Error   *failure
 }
