@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"debug/elf"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -71,12 +69,17 @@ func Program(name string) ([]vm.File, error) {
 		}
 		return unique(files), nil
 	}
-	libraries, err := Libraries(last.Path)
-	var format *elf.FormatError
-	if errors.As(err, &format) || errors.Is(err, os.ErrPermission) {
+	if !isELF(last.Data) {
 		return files, nil // the guest will say that it can't execute it
 	}
+	libraries, err := Libraries(last.Path)
 	return unique(append(files, libraries...)), err
+}
+
+// isELF tells whether a file can be read as ELF at all.
+func isELF(content []byte) bool {
+	_, err := elf.NewFile(bytes.NewReader(content))
+	return err == nil
 }
 
 // shebang is what follows "#!" on a script's first line.
