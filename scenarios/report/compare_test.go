@@ -167,4 +167,3 @@ func TestSummaryOfKernels(t *testing.T) {
 		t.Errorf("got  %swant %s", b.String(), want)
 	}
 }
-
