@@ -12,6 +12,10 @@ import (
 // Epoch is the wall clock's reading inside every machine when it starts.
 var Epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// Speed is how many instructions a guest's processor executes in a nanosecond of
+// the guest's time, and how many GHz its time stamp counter has.
+const Speed = 15
+
 // Marker is the environment variable, set on the guest kernel's command line,
 // by which the program knows that it is a guest's first process.
 const Marker = "TESTBED_GUEST"

@@ -84,9 +84,10 @@ func serve(p Program) error {
 	if err := booted(dev); err != nil {
 		return err
 	}
+	begin := chooseStart()
 	dev.halt() // the snapshot is taken here
 	out := &output{channel: dev.channel}
-	code, err := do(p, dev, out)
+	code, err := do(p, dev, begin, out)
 	if err != nil {
 		err = out.write(vm.Record{Kind: vm.Failed, Data: []byte(err.Error())})
 	} else {
@@ -113,8 +114,8 @@ func booted(dev *devices) error {
 }
 
 // do reads the job, makes the guest as it asks, and does it.
-func do(p Program, dev *devices, out *output) (code int, err error) {
-	if err := awaitQuiet(); err != nil {
+func do(p Program, dev *devices, begin start, out *output) (code int, err error) {
+	if err := begin.await(); err != nil {
 		return 0, err
 	}
 	encoded, err := dev.channel.Job()

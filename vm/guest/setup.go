@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
@@ -124,24 +123,6 @@ func lay(f vm.File) error {
 		return err
 	}
 	return os.Chmod(f.Path, f.Mode.Perm())
-}
-
-// phase is what every job begins at a multiple of, by the guest's clock.
-const phase = 100 * time.Millisecond
-
-// awaitQuiet sleeps until the next multiple of phase but one. How many
-// instructions the machine executes between the order to go on and its next idle
-// moment can differ by a few; after a wait for an absolute time it does not
-// matter.
-func awaitQuiet() error {
-	now := time.Now().UnixNano()
-	until := unix.NsecToTimespec(now - now%int64(phase) + 2*int64(phase))
-	for {
-		err := unix.ClockNanosleep(unix.CLOCK_REALTIME, unix.TIMER_ABSTIME, &until, nil)
-		if err != unix.EINTR {
-			return err
-		}
-	}
 }
 
 // reseed makes everything that the kernel's random number generator says from now

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"testbed/vm"
-	"testbed/vm/qemu"
 )
 
 // tellTimer makes a guest that waits for its job know how fast its processor's
@@ -53,7 +52,7 @@ func trueTimer(shift uint32) vm.Timer {
 	// QEMU's timer counts its nanoseconds, of which the kernel takes one in 16; a
 	// nanosecond of the guest has Speed of QEMU's.
 	const divisor = 16
-	mult := uint64(qemu.Speed) << shift / divisor
+	mult := uint64(vm.Speed) << shift / divisor
 	delta := func(ticks uint64) uint64 { return ticks << shift / mult }
 	return vm.Timer{MaxDelta: delta(0x7fffffff), MinDelta: max(1000, delta(15)), Mult: uint32(mult), Shift: shift}
 }

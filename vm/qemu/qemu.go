@@ -89,7 +89,7 @@ const (
 // own, and an end in place of a hang.
 func (m Machine) commandLine() string {
 	return strings.Join([]string{
-		fmt.Sprintf("tsc_early_khz=%d", Speed*1_000_000), "tsc=reliable", "clocksource=tsc", "pmtmr=0", "lpj=4000000", "idle=halt",
+		fmt.Sprintf("tsc_early_khz=%d", vm.Speed*1_000_000), "tsc=reliable", "clocksource=tsc", "pmtmr=0", "lpj=4000000", "idle=halt",
 		"nokaslr", "norandmaps", "random.trust_cpu=on", "mitigations=off", "numa=off", "nowatchdog",
 		"console=ttyS0", "8250.nr_uarts=1", "quiet", "panic=-1", "oops=panic",
 		fmt.Sprintf("memmap=%dM$%dM", m.ChannelSize>>20, m.RAMSize>>20),
@@ -127,16 +127,12 @@ func (m Machine) args() []string {
 // CPU is the guest's processor: all that QEMU's software emulation can do, under
 // the name of one whose timer's frequency Linux knows without measuring it
 // (arch/x86/kernel/tsc_msr.c, freq_desc_byt). Measuring it, by busy waiting, takes
-// longer than all the rest of a boot, and it is not right anyway (see Speed).
+// longer than all the rest of a boot. It is not that frequency anyway: QEMU counts one
+// instruction as one nanosecond at least, and its time stamp counter and timer count
+// these. The guest is told that its counter has vm.Speed GHz, and before it gets a
+// job also how fast its timer is, so that what its programs compute takes about as
+// long as on a processor of today. Linux can describe a timer of less than 16 GHz.
 const CPU = "max,vendor=GenuineIntel,family=6,model=55,stepping=3"
-
-// Speed is how many instructions the guest's processor executes in a nanosecond
-// of the guest's time. QEMU counts one instruction as one nanosecond at least, and
-// its time stamp counter and its processor's timer count these nanoseconds. The
-// guest is told that its counter has Speed GHz, and before it gets a job also how
-// fast its timer is: so what its programs compute takes about as long as on a
-// processor of today, or less. Linux can describe a timer of less than 16 GHz.
-const Speed = 15
 
 // errEnded is the end of the emulator where it should have gone on.
 var errEnded = errors.New("the virtual machine ended")
