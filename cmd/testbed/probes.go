@@ -86,7 +86,7 @@ func virtualClockFinding() finding {
 	if err == nil {
 		var lacks []string
 		if lacks, err = k.Lacks(linux.Required...); err == nil && len(lacks) > 0 {
-			err = fmt.Errorf("Linux %s lacks %s", k.Release, strings.Join(lacks, ", "))
+			err = fmt.Errorf("kernel %s lacks %s", k.Release, strings.Join(lacks, ", "))
 		}
 	}
 	if err != nil {

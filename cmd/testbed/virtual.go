@@ -135,7 +135,7 @@ func (f *clockFlags) machines(ctx context.Context, say func(string, ...any)) (li
 			continue // named twice
 		}
 		if lacks, err := k.Lacks(kernel.Required...); err != nil || len(lacks) > 0 {
-			return list, close, kernelError(errors.Join(err, &codeError{code: exitUnavailable, err: fmt.Errorf("Linux %s can't run the virtual clock: it lacks %s\nGet one that can: testbed kernel fetch 6.12", k.Release, strings.Join(lacks, ", "))}))
+			return list, close, kernelError(errors.Join(err, &codeError{code: exitUnavailable, err: fmt.Errorf("kernel %s can't run the virtual clock: it lacks %s\nGet one that can: testbed kernel fetch 6.12", k.Release, strings.Join(lacks, ", "))}))
 		}
 		m, err := machine.Open(ctx, machine.Options{
 			Kernel: k, Emulator: emulator, Deadline: f.deadline, Fresh: f.fresh,

@@ -119,10 +119,16 @@ func lay(f vm.File) error {
 	if f.Mode.IsDir() {
 		return os.MkdirAll(f.Path, f.Mode.Perm())
 	}
-	if err := os.WriteFile(f.Path, f.Data, f.Mode.Perm()); err != nil {
+	// A file that is there stays what it is to those who have it mapped: the program
+	// itself may run on a library that comes with another one too.
+	fresh := f.Path + ".new"
+	if err := os.WriteFile(fresh, f.Data, f.Mode.Perm()); err != nil {
 		return err
 	}
-	return os.Chmod(f.Path, f.Mode.Perm())
+	if err := os.Chmod(fresh, f.Mode.Perm()); err != nil {
+		return err
+	}
+	return os.Rename(fresh, f.Path)
 }
 
 // reseed makes everything that the kernel's random number generator says from now

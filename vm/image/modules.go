@@ -10,9 +10,9 @@ import (
 // kernel.Required. A guest can't load them later, as it has no modprobe.
 var optional = []string{
 	// sockets, and what tells of them
-	"unix", "inet_diag", "tcp_diag", "udp_diag", "af_packet_diag", "netlink_diag", "tcp_bbr", "tun",
+	"inet_diag", "tcp_diag", "udp_diag", "af_packet_diag", "netlink_diag", "tcp_bbr", "tun",
 	// links
-	"cls_matchall", "cls_u32", "cls_bpf", "act_police", "act_gact", "sch_fq", "sch_fq_codel", "sch_prio", "sch_htb", "ifb", "bridge",
+	"cls_u32", "cls_bpf", "act_gact", "sch_tbf", "sch_fq", "sch_fq_codel", "sch_prio", "sch_htb", "ifb", "bridge",
 	// firewalls and NAT
 	"nft_reject", "nft_reject_ipv4", "nft_reject_ipv6", "nft_log", "nft_quota", "nft_connlimit", "nft_fib_inet", "nft_fib_ipv4",
 	"nft_fib_ipv6", "nft_hash", "nft_socket", "nft_tproxy", "nft_synproxy", "nft_objref", "nft_compat", "nf_log_syslog",

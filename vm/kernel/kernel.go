@@ -47,7 +47,7 @@ type Kernel struct {
 // scenarios: the links, the queueing disciplines that emulate them, sockets, and
 // what firewalls and NAT are made of.
 var Required = []string{
-	"veth", "sch_netem", "sch_tbf", "sch_ingress", "act_mirred", "af_packet", "ipv6", "tcp_cubic",
+	"veth", "sch_netem", "sch_ingress", "cls_matchall", "act_mirred", "act_police", "af_packet", "ipv6", "tcp_cubic",
 	"nf_tables", "nft_chain_nat", "nft_ct", "nft_limit", "nft_masq", "nft_nat", "nft_numgen", "nft_redir", "nft_reject_inet", "nf_conntrack",
 }
 
