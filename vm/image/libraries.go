@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/u-root/u-root/pkg/ldd"
 
@@ -51,7 +52,8 @@ func libraries(program string) ([]string, error) {
 	if interpreter != "" {
 		paths = append(paths, interpreter)
 	}
-	return paths, nil
+	slices.Sort(paths) // package ldd has them in the order of a map
+	return slices.Compact(paths), nil
 }
 
 // follow is a file at its path, with every symbolic link on the way to it, also
