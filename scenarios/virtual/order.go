@@ -20,7 +20,6 @@ import (
 
 // order is what the host asks of a guest.
 type order struct {
-	File   string
 	Source []byte
 	// Seed takes the place of the file's.
 	Seed    uint64
