@@ -51,14 +51,13 @@ func Main(p Program) {
 	os.Unsetenv(vm.Marker)
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(heap)
-	if err := serve(p); err != nil {
-		fmt.Fprintln(os.Stderr, "guest:", err)
-	}
+	fmt.Fprintln(os.Stderr, "guest:", serve(p))
 	// What is on the console tells the host why; the end of the first process is
 	// a panic of the kernel, which ends the machine.
 	os.Exit(1)
 }
 
+// serve does not come back from its last halt unless something is wrong.
 func serve(p Program) error {
 	if err := mountAll(); err != nil {
 		return err

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -121,14 +122,18 @@ func lay(f vm.File) error {
 	}
 	// A file that is there stays what it is to those who have it mapped: the program
 	// itself may run on a library that comes with another one too.
-	fresh := f.Path + ".new"
-	if err := os.WriteFile(fresh, f.Data, f.Mode.Perm()); err != nil {
+	fresh, err := os.CreateTemp(filepath.Dir(f.Path), ".testbed-")
+	if err != nil {
 		return err
 	}
-	if err := os.Chmod(fresh, f.Mode.Perm()); err != nil {
-		return err
+	_, err = fresh.Write(f.Data)
+	if err = errors.Join(err, fresh.Chmod(f.Mode.Perm()), fresh.Close()); err == nil {
+		err = os.Rename(fresh.Name(), f.Path)
 	}
-	return os.Rename(fresh, f.Path)
+	if err != nil {
+		return errors.Join(err, os.Remove(fresh.Name()))
+	}
+	return nil
 }
 
 // reseed makes everything that the kernel's random number generator says from now

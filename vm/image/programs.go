@@ -46,7 +46,16 @@ func words(arg string) []string {
 }
 
 // Program is the files of one program: none where this host has no such program.
-func Program(name string) ([]vm.File, error) {
+func Program(name string) ([]vm.File, error) { return program(name, mostInterpreters) }
+
+// mostInterpreters is how many scripts may be each other's interpreter, as in
+// Linux (fs/exec.c, exec_binprm).
+const mostInterpreters = 5
+
+func program(name string, depth int) ([]vm.File, error) {
+	if depth == 0 {
+		return nil, nil // the guest will say that there are too many
+	}
 	path, err := exec.LookPath(name)
 	if err != nil || name == "." || name == ".." {
 		return nil, nil
@@ -61,7 +70,7 @@ func Program(name string) ([]vm.File, error) {
 	last := files[len(files)-1]
 	if interpreter := shebang(last.Data); interpreter != "" {
 		for _, word := range strings.Fields(interpreter) {
-			fs, err := Program(word)
+			fs, err := program(word, depth-1)
 			if err != nil {
 				return nil, err
 			}
