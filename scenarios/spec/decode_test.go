@@ -122,7 +122,7 @@ func TestFirewallDrop(t *testing.T) {
 			Seed: 1,
 			Nodes: []topo.Node{
 				{Name: "client", Role: topo.Host, Sysctls: []topo.Sysctl{
-					{Name: "net.ipv4.tcp_syn_retries", Value: "2"}, {Name: "net.ipv4.tcp_syn_linear_timeouts", Value: "0"},
+					{Name: "net.ipv4.tcp_syn_retries", Value: "2"}, {Name: "net.ipv4.tcp_syn_linear_timeouts", Value: "0", Optional: true},
 				}},
 				{Name: "fw", Role: topo.Router, Firewall: []topo.Rule{{
 					Name: "block-web", Hook: topo.Forward, Action: topo.DropPacket,
