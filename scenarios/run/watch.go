@@ -100,14 +100,37 @@ func (w *watch) settle(ctx context.Context, c *connection, path verdict.Path) {
 }
 
 // pending is how long the connection's packets are together that are on their
-// way, in bytes.
+// way, in bytes. The ACK of a SYN-ACK that has arrived is one of them: the kernel
+// wakes who waits in connect(2) before it sends it (net/ipv4/tcp_input.c,
+// tcp_rcv_synsent_state_process).
 func (w *watch) pending(c *connection) (bytes int) {
-	for _, j := range w.flow(c, nil) {
-		if j.Fate.Pending {
-			bytes += etherHeader + j.Packet().Length
+	js := w.flow(c, nil)
+	for i := range js {
+		if js[i].Fate.Pending {
+			bytes += etherHeader + js[i].Packet().Length
 		}
 	}
+	if unanswered(js, c.local) {
+		bytes += etherHeader
+	}
 	return bytes
+}
+
+// unanswered tells whether a SYN-ACK has arrived at the client, and the client has
+// sent nothing since.
+func unanswered(js []observe.Journey, client netip.AddrPort) bool {
+	var arrived, sent time.Time
+	for i := range js {
+		p := js[i].Packet()
+		switch {
+		case p.TCP == nil:
+		case netip.AddrPortFrom(p.Src, p.TCP.SrcPort) == client:
+			sent = js[i].SentAt()
+		case p.TCP.Flags&(topo.SYN|topo.ACK) == topo.SYN|topo.ACK && js[i].Fate.Delivered && arrived.IsZero():
+			arrived = js[i].Last().Time
+		}
+	}
+	return !arrived.IsZero() && sent.Before(arrived)
 }
 
 const etherHeader = 14
