@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"testbed/topo/sandbox"
 	"testbed/vm"
@@ -81,7 +82,7 @@ func Open(t testing.TB, name string) *machine.Machine {
 	skipOrFail(t, err)
 	q, err := qemu.Find()
 	skipOrFail(t, err)
-	m, err := machine.Open(t.Context(), machine.Options{Kernel: k, Emulator: q})
+	m, err := machine.Open(t.Context(), machine.Options{Kernel: k, Emulator: q, Deadline: deadline})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +93,10 @@ func Open(t testing.TB, name string) *machine.Machine {
 	})
 	return m
 }
+
+// deadline is far beyond what a package's tests take in a guest on a busy machine,
+// and less than what go test allows them.
+const deadline = 8 * time.Minute
 
 // skipOrFail skips for what this host lacks, unless it is required.
 func skipOrFail(t testing.TB, err error) {
