@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -111,7 +110,7 @@ func (f *exploreFlags) run(file string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), sandbox.Signals()...)
 	defer stop()
-	machines, done, err := f.machines(ctx, say)
+	machines, done, err := f.machines(ctx)
 	if err == nil {
 		err = f.explore(ctx, machines[0], list[0], seeds)
 	} else if ctx.Err() != nil {
@@ -193,11 +192,7 @@ func (f *exploreFlags) all(ctx context.Context, m *machine.Machine, e *report.Ex
 }
 
 func (f *exploreFlags) options() virtual.Options {
-	o := virtual.Options{Jobs: f.jobs, Links: netem.MediumName(f.links)}
-	if o.Jobs == 0 {
-		o.Jobs = runtime.NumCPU()
-	}
-	return o
+	return virtual.Options{Jobs: f.jobs, Links: netem.MediumName(f.links)}
 }
 
 // codeOfResult is the exit code that one result stands for.

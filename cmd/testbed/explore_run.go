@@ -21,7 +21,7 @@ type seedResult struct {
 	result *verdict.Result
 }
 
-// runSeeds runs a scenario with every seed, o.Jobs at once, each in a guest of its
+// runSeeds runs a scenario with every seed, o.Slots() at once, each in a guest of its
 // own. Seeds begin in their order; none begins after stop is closed or the context
 // has ended, and those that run end first. The channel is closed after the last.
 func runSeeds(ctx context.Context, stop <-chan struct{}, m *machine.Machine, s *spec.Scenario, seeds []uint64, o virtual.Options) <-chan seedResult {
@@ -44,7 +44,7 @@ func runSeeds(ctx context.Context, stop <-chan struct{}, m *machine.Machine, s *
 		}
 	}()
 	var workers sync.WaitGroup
-	for range min(o.Jobs, len(seeds)) {
+	for range min(o.Slots(), len(seeds)) {
 		workers.Go(func() {
 			for i := range next {
 				one := *s

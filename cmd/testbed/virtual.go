@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,7 +110,7 @@ func (f *clockFlags) byClock(list []*spec.Scenario) (host, virtual []*spec.Scena
 
 // machines opens one for each kernel that the flags name, or for the default one.
 // The caller calls close.
-func (f *clockFlags) machines(ctx context.Context, say func(string, ...any)) (list []*machine.Machine, close func() error, err error) {
+func (f *clockFlags) machines(ctx context.Context) (list []*machine.Machine, close func() error, err error) {
 	close = func() (err error) {
 		for _, m := range list {
 			err = errors.Join(err, m.Close())
@@ -134,13 +133,18 @@ func (f *clockFlags) machines(ctx context.Context, say func(string, ...any)) (li
 		if slices.ContainsFunc(list, func(m *machine.Machine) bool { return m.Kernel().Image == k.Image }) {
 			continue // named twice
 		}
-		if lacks, err := k.Lacks(kernel.Required...); err != nil || len(lacks) > 0 {
-			return list, close, kernelError(errors.Join(err, &codeError{code: exitUnavailable, err: fmt.Errorf("kernel %s can't run the virtual clock: it lacks %s\nGet one that can: testbed kernel fetch 6.12", k.Release, strings.Join(lacks, ", "))}))
+		lacks, err := k.Lacks(kernel.Required...)
+		if err != nil {
+			return list, close, kernelError(err)
+		}
+		if len(lacks) > 0 {
+			err := fmt.Errorf("kernel %s can't run the virtual clock: it lacks %s\nGet one that can: testbed kernel fetch 6.12", k.Release, strings.Join(lacks, ", "))
+			return list, close, &codeError{code: exitUnavailable, err: err}
 		}
 		m, err := machine.Open(ctx, machine.Options{
 			Kernel: k, Emulator: emulator, Deadline: f.deadline, Fresh: f.fresh,
 			OnBoot: func(k kernel.Kernel) {
-				say("Booting Linux %s once, for its snapshot…", k.Release)
+				fmt.Fprintf(os.Stderr, "Booting Linux %s once, for its snapshot…\n", k.Release)
 			},
 		})
 		if err != nil {
@@ -151,13 +155,10 @@ func (f *clockFlags) machines(ctx context.Context, say func(string, ...any)) (li
 	return list, close, nil
 }
 
-// say writes a line of progress for a person.
-func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
-
 // onVirtualClock runs scenarios on every machine, one after the other, so that
 // their results come kernel by kernel.
 func (f *runFlags) onVirtualClock(ctx context.Context, list []*spec.Scenario, p *printer) (results []*verdict.Result, err error) {
-	machines, done, err := f.machines(ctx, say)
+	machines, done, err := f.machines(ctx)
 	defer func() { err = errors.Join(err, done()) }()
 	if err != nil {
 		return nil, err
@@ -165,9 +166,6 @@ func (f *runFlags) onVirtualClock(ctx context.Context, list []*spec.Scenario, p 
 	o := virtual.Options{
 		Jobs: f.jobs, Links: netem.MediumName(f.links), Capture: f.pcap.wanted(),
 		OnStart: p.start, OnStep: p.step, OnDone: f.pcap.then(p.done),
-	}
-	if o.Jobs == 0 {
-		o.Jobs = runtime.NumCPU()
 	}
 	for _, m := range machines {
 		if len(machines) > 1 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"runtime"
 	"sync"
 
 	"testbed/netem"
@@ -31,11 +32,19 @@ type Options struct {
 	OnDone  func(*verdict.Result)
 }
 
+// Slots is how many scenarios run at once.
+func (o Options) Slots() int {
+	if o.Jobs > 0 {
+		return o.Jobs
+	}
+	return runtime.NumCPU()
+}
+
 // All runs scenarios on a machine, some at once, and returns their results in the
 // order given. Each one is on its own: its result does not depend on the others.
 func All(ctx context.Context, m *machine.Machine, list []*spec.Scenario, o Options) []*verdict.Result {
 	results := make([]*verdict.Result, len(list))
-	slots := make(chan struct{}, max(1, o.Jobs))
+	slots := make(chan struct{}, o.Slots())
 	var wg sync.WaitGroup
 	for i, s := range list {
 		slots <- struct{}{}
