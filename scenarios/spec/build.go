@@ -53,6 +53,7 @@ func (d *decoder) build(raw *rawScenario) *Scenario {
 		}
 	}
 	b.uniqueAddresses(raw)
+	b.mutations(raw.Mutations)
 	b.links = slices.Clone(b.sc.Topology.Links)
 	b.steps(raw)
 	return b.sc

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"testbed/topo"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // library decodes a scenario of the library.
@@ -53,9 +56,10 @@ func exactly(n int, text string) Count { return Count{Value: n, Text: text} }
 
 func pointer[T any](v T) *T { return &v }
 
+// equal compares scenarios but for their mutations, which have a test of their own.
 func equal(t *testing.T, got, want *Scenario) {
 	t.Helper()
-	if d := cmp.Diff(want, got); d != "" {
+	if d := cmp.Diff(want, got, cmpopts.IgnoreFields(Scenario{}, "Mutations")); d != "" {
 		t.Errorf("decoded differently (-want +got):\n%s", d)
 	}
 }
@@ -191,19 +195,31 @@ func TestNATIdleTimeout(t *testing.T) {
 	})
 }
 
-// TestLibrary decodes every file of the library, whose names are the files'.
+// TestLibrary decodes every file of the library. Each is named like its scenario,
+// lies in the folder of a theme, expects something of every step, and names a
+// mutation that it must notice.
 func TestLibrary(t *testing.T) {
-	files, err := fs.Glob(scenarios.Library, "*.yaml")
-	if err != nil || len(files) < 11 {
-		t.Fatalf("found %d scenarios: %v", len(files), err)
+	files, err := fs.Glob(scenarios.Library, "*/*.yaml")
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, file := range files {
+		if !slices.Contains(scenarios.Files(), file) {
+			t.Errorf("%s is in the folder of no theme", file)
+		}
+	}
+	names := map[string]string{}
+	for _, file := range scenarios.Files() {
 		sc := library(t, file)
-		if sc.Name+".yaml" != file || sc.Summary == "" {
-			t.Errorf("%s: name %q, summary %q", file, sc.Name, sc.Summary)
+		if sc.Name+".yaml" != path.Base(file) || sc.Summary == "" || names[sc.Name] != "" {
+			t.Errorf("%s: name %q, summary %q, a namesake %q", file, sc.Name, sc.Summary, names[sc.Name])
+		}
+		names[sc.Name] = file
+		if len(sc.Mutations) == 0 {
+			t.Errorf("%s names no mutation", file)
 		}
 		for _, s := range sc.Steps {
-			if s.Expect == nil && s.Wait == nil && s.Set == nil {
+			if s.Expect == nil && s.Wait == nil && s.Set == nil && path.Dir(file) != "slow" {
 				t.Errorf("%s: the step on line %d expects nothing", file, s.Line)
 			}
 		}

@@ -14,16 +14,17 @@ import (
 
 type rawScenario struct {
 	mark
-	Name    *title           `json:"name" jsonschema:"required" doc:"the scenario's name: letters, digits and . _ -"`
-	Summary *prose           `json:"summary" doc:"what the scenario shows, in prose"`
-	Tags    []*title         `json:"tags" doc:"words to select scenarios by"`
-	Clock   *clock           `json:"clock" doc:"host or virtual: what the scenario's time passes by; default host"`
-	Kernels *kernels         `json:"kernels" doc:"the kernels that the scenario is for, such as >= 6.5 in quotes; on others it is skipped. Default all"`
-	Seed    *seed            `json:"seed" doc:"drives every random choice of the testbed; default 1"`
-	Nodes   entries[rawNode] `json:"nodes" jsonschema:"required" doc:"the hosts and routers, by name, such as {client: {}, server: {}}"`
-	Links   []*rawLink       `json:"links" doc:"the links between two nodes each"`
-	Steps   stepList         `json:"steps" jsonschema:"required" doc:"what happens, in order, such as [{connect: server:80, from: client}]"`
-	_       struct{}         `later:"matrix repeat"`
+	Name      *title           `json:"name" jsonschema:"required" doc:"the scenario's name: letters, digits and . _ -"`
+	Summary   *prose           `json:"summary" doc:"what the scenario shows, in prose"`
+	Tags      []*title         `json:"tags" doc:"words to select scenarios by"`
+	Clock     *clock           `json:"clock" doc:"host or virtual: what the scenario's time passes by; default host"`
+	Kernels   *kernels         `json:"kernels" doc:"the kernels that the scenario is for, such as >= 6.5 in quotes; on others it is skipped. Default all"`
+	Seed      *seed            `json:"seed" doc:"drives every random choice of the testbed; default 1"`
+	Nodes     entries[rawNode] `json:"nodes" jsonschema:"required" doc:"the hosts and routers, by name, such as {client: {}, server: {}}"`
+	Links     []*rawLink       `json:"links" doc:"the links between two nodes each"`
+	Mutations []*rawSet        `json:"mutations" doc:"changes of the network, written as those of a set step, of which each must make the scenario fail"`
+	Steps     stepList         `json:"steps" jsonschema:"required" doc:"what happens, in order, such as [{connect: server:80, from: client}]"`
+	_         struct{}         `later:"matrix repeat"`
 }
 
 func (*rawScenario) noun() string { return "a scenario" }

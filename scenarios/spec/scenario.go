@@ -28,6 +28,12 @@ type Scenario struct {
 	Kernels  *Kernels
 	Topology topo.Topology
 	Steps    []Step
+	// Mutations are changes of the network of which each must turn the scenario red;
+	// see Mutated.
+	Mutations []Set
+	// Mutation is the number of the one that this scenario begins with, from 1; 0 for
+	// none.
+	Mutation int
 }
 
 // Clock is what a scenario's time passes by.

@@ -41,6 +41,9 @@ func perform(job *vm.Job, emit func(vm.Record) error) error {
 		return fmt.Errorf("the guest reads the scenario otherwise than the host: %w", err)
 	}
 	s.Topology.Seed = o.Seed
+	if o.Mutation > 0 {
+		s = s.Mutated(o.Mutation - 1)
+	}
 	tell := func(e event) error {
 		b, err := encode(e)
 		if err != nil {

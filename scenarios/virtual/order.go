@@ -22,9 +22,11 @@ import (
 type order struct {
 	Source []byte
 	// Seed takes the place of the file's.
-	Seed    uint64
-	Capture bool
-	Links   netem.MediumName
+	Seed uint64
+	// Mutation is the number of the one to begin with, from 1; 0 for none.
+	Mutation int
+	Capture  bool
+	Links    netem.MediumName
 }
 
 // event is what a guest tells: a step that begins, or the scenario's end.

@@ -83,7 +83,7 @@ func scenario(ctx context.Context, m *machine.Machine, s *spec.Scenario, o Optio
 	if len(s.Source) == 0 {
 		return nil, fmt.Errorf("scenario %s has no text to hand to a guest: read it with spec.DecodeFile", s.Name)
 	}
-	ord := order{Source: s.Source, Seed: s.Topology.Seed, Capture: o.Capture, Links: o.Links}
+	ord := order{Source: s.Source, Seed: s.Topology.Seed, Mutation: s.Mutation, Capture: o.Capture, Links: o.Links}
 	files, err := image.Programs(commands(s))
 	if err != nil {
 		return nil, err
