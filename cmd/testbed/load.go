@@ -43,11 +43,17 @@ func plan(s *spec.Scenario) error {
 	return nil
 }
 
-// expand replaces folders by the scenario files in them. The error tells of
+// expand replaces folders by the scenario files in them; DIR/... stands for those of
+// the folders below, too. The error tells of
 // every argument that stands for nothing.
 func expand(args []string) (files []string, err error) {
 	var errs []error
 	for _, arg := range args {
+		if root, all := strings.CutSuffix(arg, "/..."); all {
+			in, err := below(root)
+			files, errs = append(files, in...), append(errs, err)
+			continue
+		}
 		st, err := os.Stat(arg)
 		switch {
 		case err != nil:
@@ -69,7 +75,7 @@ func inFolder(dir string) (files []string, err error) {
 		return nil, usage("%w", err)
 	}
 	for _, e := range entries {
-		if ext := filepath.Ext(e.Name()); !e.IsDir() && (ext == ".yaml" || ext == ".yml") {
+		if !e.IsDir() && isScenario(e.Name()) {
 			files = append(files, filepath.Join(dir, e.Name()))
 		}
 	}
@@ -77,6 +83,35 @@ func inFolder(dir string) (files []string, err error) {
 		return nil, usage("%s holds no *.yaml or *.yml file", dir)
 	}
 	return files, nil
+}
+
+// below lists the scenario files of a folder and of all folders in it: those are
+// what testdata and hidden folders are not, as in the go command.
+func below(root string) (files []string, err error) {
+	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && path != root && (strings.HasPrefix(e.Name(), ".") || e.Name() == "testdata"):
+			return fs.SkipDir
+		case !e.IsDir() && isScenario(path):
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	if files == nil {
+		return nil, usage("%s and the folders in it hold no *.yaml or *.yml file", root)
+	}
+	return files, nil
+}
+
+// isScenario tells whether a file is one by its name.
+func isScenario(path string) bool {
+	ext := filepath.Ext(path)
+	return ext == ".yaml" || ext == ".yml"
 }
 
 // oneOf refuses a flag's value that is not one of its words.

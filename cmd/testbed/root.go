@@ -30,7 +30,7 @@ observed. Nothing of the host is touched, and no root is needed.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w\nSee: %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(), newExplore(), newValidate(), newDoctor(), newSchema(), newExec(), newKernel(), newVersion())
+	root.AddCommand(newRun(), newExplore(), newMutate(), newValidate(), newDoctor(), newSchema(), newExec(), newKernel(), newVersion())
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
 	}

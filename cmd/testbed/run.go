@@ -52,7 +52,8 @@ With several kernels (--kernel 6.1,6.12) it runs every scenario on each of them,
 on the virtual clock, and ends with a table that shows the outcomes, times and
 packets side by side, and marks where the kernels differ.
 
-A folder stands for every *.yaml and *.yml file in it.
+A folder stands for every *.yaml and *.yml file in it, and DIR/... for those in all
+folders below it, too.
 
 Exit codes: 0 all expectations were met, 1 one was not, 2 wrong usage or an
 invalid scenario, 3 this host can't run it, 4 the testbed itself failed,
