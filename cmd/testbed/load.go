@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"testbed/scenarios/index"
 	"testbed/scenarios/spec"
 	"testbed/topo"
 	"testbed/topo/sandbox"
@@ -57,7 +58,7 @@ func expand(args []string) (files []string, err error) {
 		st, err := os.Stat(arg)
 		switch {
 		case err != nil:
-			errs = append(errs, usage("%w", err))
+			errs = append(errs, usage("%w%s", err, inLibrary(arg)))
 		case !st.IsDir():
 			files = append(files, arg)
 		default:
@@ -66,6 +67,20 @@ func expand(args []string) (files []string, err error) {
 		}
 	}
 	return files, errors.Join(errs...)
+}
+
+// inLibrary says how to get at a scenario of the library, if the name of a file that
+// is not there is that of one.
+func inLibrary(file string) string {
+	all, err := index.All()
+	if err != nil {
+		return ""
+	}
+	e, _ := index.Find(all, filepath.Base(file))
+	if e == nil {
+		return ""
+	}
+	return fmt.Sprintf("\n  the library has a scenario of that name: testbed show %s > %s.yaml", e.Name, e.Name)
 }
 
 // inFolder lists a folder's scenario files by name.

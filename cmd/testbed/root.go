@@ -19,6 +19,8 @@ A scenario is one YAML file: a network, what happens on it, and what must be
 observed. Nothing of the host is touched, and no root is needed.`,
 		Example: `  testbed run scenarios/firewall-drop.yaml   run one scenario and tell its story
   testbed run scenarios/                     run all of a folder, several at once
+  testbed list nat                           scenarios that come with the testbed
+  testbed show nat-idle-timeout > my.yaml    one of them, to change
   testbed explore my.yaml --seeds 1..500     many seeds on a virtual clock
   testbed validate my.yaml                   check a file without running it
   testbed doctor                             does this machine have what is needed?`,
@@ -30,7 +32,7 @@ observed. Nothing of the host is touched, and no root is needed.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w\nSee: %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(), newExplore(), newMutate(), newValidate(), newDoctor(), newSchema(), newExec(), newKernel(), newVersion())
+	root.AddCommand(newRun(), newExplore(), newMutate(), newList(), newShow(), newValidate(), newDoctor(), newSchema(), newExec(), newKernel(), newVersion())
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
 	}

@@ -2,6 +2,10 @@ package spec
 
 import "strings"
 
+// Nearest is the candidate whose spelling is so close to a word that it was
+// probably meant, or "".
+func Nearest(word string, candidates []string) string { return nearest(word, candidates) }
+
 // nearest is the candidate whose spelling is so close to a word that it was
 // probably meant, or else one that begins alike, or "".
 func nearest[T ~string](word string, candidates []T) string {
