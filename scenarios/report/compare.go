@@ -104,7 +104,7 @@ func newGroup(on []*verdict.Result) group {
 	steps := 1 // a scenario that never ran has a row that says so
 	for _, r := range on {
 		if r != nil {
-			g.name, steps = nameOf(r), max(steps, len(r.Steps))
+			g.name, steps = nameOf(r), max(steps, len(judged(r)))
 		}
 	}
 	for i := range steps {
@@ -118,8 +118,8 @@ func newRow(on []*verdict.Result, i int) row {
 	facts := make([]*facts, len(on))
 	missing := false
 	for k, result := range on {
-		if o := observationOf(result, i); o != nil {
-			r.title, facts[k] = titleOf(o), newFacts(result.Steps[i])
+		if all := judged(result); i < len(all) {
+			r.title, facts[k] = titleOf(all[i].Observation), newFacts(*all[i])
 		} else if result != nil && result.Skipped == "" {
 			missing = true
 		}
@@ -136,11 +136,18 @@ func newRow(on []*verdict.Result, i int) row {
 	return r
 }
 
-func observationOf(r *verdict.Result, i int) *verdict.Observation {
-	if r == nil || i >= len(r.Steps) {
+// judged are the steps of a result that observed something of their own: in place
+// of a parallel step those that it is of.
+func judged(r *verdict.Result) (all []*verdict.StepResult) {
+	if r == nil {
 		return nil
 	}
-	return r.Steps[i].Observation
+	for _, s := range r.Each() {
+		if s.Observation.Kind != verdict.Parallel {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // absence says why there is no step.

@@ -5,11 +5,11 @@ import (
 
 	"testbed/observe"
 	"testbed/observe/ladder"
+	"testbed/scenarios/verdict"
 )
 
 // diagram draws the packets of a step; empty if none were seen.
-func (t *text) diagram(i int) string {
-	s := &t.result.Steps[i]
+func (t *text) diagram(s *verdict.StepResult) string {
 	o := s.Observation
 	if len(o.Journeys) == 0 {
 		return ""

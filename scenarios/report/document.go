@@ -91,8 +91,13 @@ type StepDocument struct {
 
 	Journeys []JourneyDocument `json:"journeys,omitempty"`
 	// UnseenFrames is how many frames the capture had to leave out.
-	UnseenFrames uint64          `json:"unseen_frames,omitempty"`
-	Checks       []CheckDocument `json:"checks"`
+	UnseenFrames uint64 `json:"unseen_frames,omitempty"`
+	// Parallel are the steps of a parallel step, of which Step is the place among
+	// them. RulesShared is true of these: their Rules count the packets of all steps
+	// that ran at that time.
+	Parallel    []StepDocument  `json:"parallel,omitempty"`
+	RulesShared bool            `json:"rules_shared,omitempty"`
+	Checks      []CheckDocument `json:"checks"`
 	// Explanation is the paragraph in plain words.
 	Explanation string `json:"explanation,omitempty"`
 }

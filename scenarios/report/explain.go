@@ -20,10 +20,9 @@ func Explain(step *spec.Step, obs *verdict.Observation, v verdict.Verdict) strin
 	return explain(step, obs, v, nil)
 }
 
-// ExplainStep is Explain of one step of a result, counted from 0. It knows the
-// network as well, and so can say more.
-func ExplainStep(r *verdict.Result, step int) string {
-	s := &r.Steps[step]
+// ExplainStep is Explain of one step of a result. It knows the network as well, and
+// so can say more.
+func ExplainStep(r *verdict.Result, s *verdict.StepResult) string {
 	return explain(s.Step, s.Observation, s.Verdict, topology(r))
 }
 
@@ -64,6 +63,8 @@ func (e *evidence) story() string {
 		return short(e.Elapsed) + " passed."
 	case verdict.Set:
 		return e.change()
+	case verdict.Parallel:
+		return e.sideBySide()
 	}
 	return ""
 }

@@ -274,7 +274,7 @@ func TestExplain(t *testing.T) {
 		var got string
 		if c.topo != nil {
 			r := &verdict.Result{Scenario: &spec.Scenario{Topology: *c.topo}, Steps: []verdict.StepResult{{Step: c.world.step, Observation: c.world.obs, Verdict: v}}}
-			got = ExplainStep(r, 0)
+			got = ExplainStep(r, &r.Steps[0])
 		} else {
 			got = Explain(c.world.step, c.world.obs, v)
 		}

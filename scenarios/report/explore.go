@@ -41,7 +41,9 @@ type SeedRun struct {
 
 // SeedStep is what a seed made of a step. Its fields are those of StepDocument.
 type SeedStep struct {
-	Step            int    `json:"step"`
+	Step int `json:"step"`
+	// Branch is the step's place in the parallel step that it is of, from 1.
+	Branch          int    `json:"branch,omitempty"`
 	OK              bool   `json:"ok"`
 	Outcome         string `json:"outcome,omitempty"`
 	Errno           string `json:"errno,omitempty"`
@@ -68,7 +70,15 @@ func (e *Exploration) Add(order int, seed uint64, r *verdict.Result) {
 		run.Error = r.Err.Error()
 	}
 	for _, s := range r.Steps {
-		if s.Observation != nil {
+		switch {
+		case s.Observation == nil:
+		case s.Observation.Kind == verdict.Parallel:
+			for i, n := range s.Nested() {
+				step := seedStep(n)
+				step.Step, step.Branch = s.Observation.Step, i+1
+				run.Steps = append(run.Steps, step)
+			}
+		default:
 			run.Steps = append(run.Steps, seedStep(s))
 		}
 	}
@@ -156,6 +166,7 @@ type Share struct {
 // StepShares are a step's outcomes over all seeds, the most frequent first.
 type StepShares struct {
 	Step     int     `json:"step"`
+	Branch   int     `json:"branch,omitempty"`
 	Title    string  `json:"title"`
 	Seeds    int     `json:"seeds"`
 	Outcomes []Share `json:"outcomes"`
@@ -167,14 +178,15 @@ type StepShares struct {
 
 // Shares are the outcomes of every step.
 func (e *Exploration) Shares() []StepShares {
-	steps := map[int]*StepShares{}
-	times := map[int]map[[2]string][]time.Duration{}
+	steps := map[[2]int]*StepShares{}
+	times := map[[2]int]map[[2]string][]time.Duration{}
 	for _, r := range e.runs {
 		for _, s := range r.Steps {
-			sum := steps[s.Step]
+			at := [2]int{s.Step, s.Branch}
+			sum := steps[at]
 			if sum == nil {
-				sum = &StepShares{Step: s.Step, Title: s.title, Unmet: map[string]int{}}
-				steps[s.Step], times[s.Step] = sum, map[[2]string][]time.Duration{}
+				sum = &StepShares{Step: s.Step, Branch: s.Branch, Title: s.title, Unmet: map[string]int{}}
+				steps[at], times[at] = sum, map[[2]string][]time.Duration{}
 			}
 			sum.Seeds++
 			if !s.OK {
@@ -184,11 +196,12 @@ func (e *Exploration) Shares() []StepShares {
 				sum.Unmet[key]++
 			}
 			kind := [2]string{s.how, s.key}
-			times[s.Step][kind] = append(times[s.Step][kind], s.main)
+			times[at][kind] = append(times[at][kind], s.main)
 		}
 	}
 	out := []StepShares{}
-	for _, n := range slices.Sorted(maps.Keys(steps)) {
+	order := func(a, b [2]int) int { return cmp.Or(a[0]-b[0], a[1]-b[1]) }
+	for _, n := range slices.SortedFunc(maps.Keys(steps), order) {
 		for kind, list := range times[n] {
 			share := float64(len(list)) / float64(steps[n].Seeds)
 			steps[n].Outcomes = append(steps[n].Outcomes, Share{kind[0], len(list), share, newSpread(kind[1], list)})

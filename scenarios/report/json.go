@@ -76,14 +76,13 @@ func scenarioDocument(r *verdict.Result) ScenarioDocument {
 	}
 	for i := range r.Steps {
 		if r.Steps[i].Observation != nil {
-			d.Steps = append(d.Steps, stepDocument(r, i))
+			d.Steps = append(d.Steps, stepDocument(r, &r.Steps[i]))
 		}
 	}
 	return d
 }
 
-func stepDocument(r *verdict.Result, i int) StepDocument {
-	s := &r.Steps[i]
+func stepDocument(r *verdict.Result, s *verdict.StepResult) StepDocument {
 	o := s.Observation
 	d := StepDocument{
 		Step: o.Step, Kind: string(o.Kind), Title: o.Title, From: o.From, Target: o.Target,
@@ -94,8 +93,8 @@ func stepDocument(r *verdict.Result, i int) StepDocument {
 		TLSTimeNS: ns(o.TLSTime), FirstByteTimeNS: ns(o.FirstByteTime),
 		TimeWaitNS: lastedNS(o.TimeWait), FinWait2NS: lastedNS(o.FinWait2), ResolutionNS: int64(o.Resolution),
 		States: statesDocument(o), SeenFrom: o.SeenFrom, SeenAddr: addrPort(o.SeenAddr),
-		Status: o.Status, Answer: o.Answer, UnseenFrames: o.Unseen,
-		Checks: []CheckDocument{}, Explanation: ExplainStep(r, i),
+		Status: o.Status, Answer: o.Answer, UnseenFrames: o.Unseen, RulesShared: o.RulesShared,
+		Checks: []CheckDocument{}, Explanation: ExplainStep(r, s),
 	}
 	if s.Step != nil {
 		d.Line = s.Step.Line
@@ -113,6 +112,9 @@ func stepDocument(r *verdict.Result, i int) StepDocument {
 		d.Rules = append(d.Rules, RuleDocument{c.Node, c.Rule, string(c.Action), c.Packets})
 	}
 	d.Journeys = journeyDocuments(r, s)
+	for _, n := range s.Nested() {
+		d.Parallel = append(d.Parallel, stepDocument(r, &n))
+	}
 	return d
 }
 

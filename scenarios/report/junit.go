@@ -108,9 +108,9 @@ func suite(r *verdict.Result) junitSuite {
 	if r.Scenario != nil {
 		s.File = block(r.Scenario.File)
 	}
-	for i := range r.Steps {
-		if r.Steps[i].Observation != nil {
-			s.add(stepCase(r, i))
+	for label, st := range r.Each() {
+		if st.Observation.Kind != verdict.Parallel {
+			s.add(stepCase(r, label, st))
 		}
 	}
 	if r.Err != nil {
@@ -151,10 +151,9 @@ func (s *junitSuite) addUnreached(r *verdict.Result, why string) {
 	}
 }
 
-func stepCase(r *verdict.Result, i int) junitCase {
-	st := &r.Steps[i]
+func stepCase(r *verdict.Result, label string, st *verdict.StepResult) junitCase {
 	o := st.Observation
-	c := junitCase{Name: fmt.Sprintf("%d: %s", o.Step, titleOf(o)), ClassName: nameOf(r), Time: junitSeconds(o.Elapsed)}
+	c := junitCase{Name: fmt.Sprintf("%s: %s", label, titleOf(o)), ClassName: nameOf(r), Time: junitSeconds(o.Elapsed)}
 	if st.Step != nil {
 		c.Line = st.Step.Line
 	}
@@ -162,7 +161,7 @@ func stepCase(r *verdict.Result, i int) junitCase {
 		c.File = block(r.Scenario.File)
 	}
 	if !st.Verdict.OK {
-		c.Failure = &junitProblem{Message: failureMessage(st.Verdict), Type: "expectation", Text: stepText(r, i)}
+		c.Failure = &junitProblem{Message: failureMessage(st.Verdict), Type: "expectation", Text: stepText(r, st)}
 	}
 	c.Stdout, c.Stderr = junitText(o.Stdout), junitText(o.Stderr)
 	return c
@@ -183,9 +182,9 @@ func failureMessage(v verdict.Verdict) string {
 }
 
 // stepText is a step's text report with its story, without colours.
-func stepText(r *verdict.Result, i int) string {
+func stepText(r *verdict.Result, st *verdict.StepResult) string {
 	t := &text{Options: Options{Story: StoryAlways}, result: r}
-	t.step(i)
+	t.step(st)
 	return "\n" + block(t.String())
 }
 

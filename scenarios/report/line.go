@@ -9,8 +9,7 @@ import (
 )
 
 // step writes a step's line, its failed checks, and its story.
-func (t *text) step(i int) {
-	s := &t.result.Steps[i]
+func (t *text) step(s *verdict.StepResult) {
 	o := s.Observation
 	if o == nil {
 		return
@@ -21,8 +20,10 @@ func (t *text) step(i int) {
 			t.failed(c)
 		}
 	}
-	if t.tells(s.Verdict.OK) && o.Kind != verdict.Wait && o.Kind != verdict.Set {
-		t.story(i)
+	if o.Kind == verdict.Parallel {
+		t.nested(s)
+	} else if t.tells(s.Verdict.OK) && o.Kind != verdict.Wait && o.Kind != verdict.Set {
+		t.story(s)
 	}
 }
 
@@ -36,7 +37,7 @@ func titleOf(o *verdict.Observation) string {
 // compact writes the mark, the title and the items in one line; what does not
 // fit continues below the first item.
 func (t *text) compact(title string, ok bool, items []string) {
-	line := "  " + t.mark(ok) + " " + title
+	line := "  " + t.margin + t.mark(ok) + " " + title
 	at := width(line) + 3
 	if at > t.width()/2 {
 		at = 8

@@ -14,16 +14,16 @@ const storyIndent = "      "
 
 // story writes the diagram, the paragraph, the command's output, and where it
 // all was observed.
-func (t *text) story(i int) {
-	o := t.result.Steps[i].Observation
+func (t *text) story(s *verdict.StepResult) {
+	o := s.Observation
 	t.space()
-	if d := t.diagram(i); d != "" {
+	if d := t.diagram(s); d != "" {
 		for l := range strings.SplitSeq(strings.TrimRight(d, "\n"), "\n") {
 			t.line(storyIndent + l)
 		}
 		t.space()
 	}
-	if p := ExplainStep(t.result, i); p != "" {
+	if p := ExplainStep(t.result, s); p != "" {
 		t.indented(storyIndent, p)
 		t.space()
 	}
@@ -32,8 +32,8 @@ func (t *text) story(i int) {
 		t.output("stderr", o.Stderr)
 	}
 	from := append(sources(o), carried(t.result.Links, o)...)
-	from = append(from, computed(t.result.Steps[i].Verdict)...)
-	for _, l := range append(from, chosen(t.result.Steps[i].Step, o)...) {
+	from = append(from, computed(s.Verdict)...)
+	for _, l := range append(from, chosen(s.Step, o)...) {
 		for j, part := range t.wrap(l, t.width()-len(storyIndent)-2) {
 			if j > 0 {
 				part = "  " + part
@@ -79,6 +79,9 @@ func sources(o *verdict.Observation) []string {
 		out = append(out, "Accept time: "+strings.Trim(sourceName(o.AcceptSource), "()")+".")
 	}
 	if rules := ruleCounts(o.Rules); rules != "" {
+		if o.RulesShared {
+			rules += " They count the packets of all steps that ran at that time."
+		}
 		out = append(out, rules)
 	}
 	if o.Unseen > 0 {

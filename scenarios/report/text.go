@@ -67,7 +67,7 @@ func Text(w io.Writer, r *verdict.Result, o Options) error {
 	t := &text{Options: o, palette: palette{o.Color}, result: r}
 	t.heading()
 	for i := range r.Steps {
-		t.step(i)
+		t.step(&r.Steps[i])
 	}
 	t.problem()
 	_, err := w.Write(t.Bytes())
@@ -80,6 +80,8 @@ type text struct {
 	Options
 	palette
 	result *verdict.Result
+	// margin is before the line of a step within another one.
+	margin string
 	// gap is true when the last line is an empty one.
 	gap bool
 }

@@ -100,7 +100,7 @@ func TestText(t *testing.T) {
 // not this package's.
 func withoutDiagram(t *testing.T, r *verdict.Result, o Options, s string) string {
 	t.Helper()
-	d := (&text{Options: o, palette: palette{o.Color}, result: r}).diagram(0)
+	d := (&text{Options: o, palette: palette{o.Color}, result: r}).diagram(&r.Steps[0])
 	if d == "" || !o.tells(r.Steps[0].Verdict.OK) {
 		return s
 	}
@@ -206,7 +206,7 @@ func TestDiagram(t *testing.T) {
 	r := failedResult()
 	r.Steps[0].Observation.Journeys[0].Fate.Drop.Rule = "evil\x1b[2Jrule"
 	for _, o := range []Options{{}, {ASCII: true}, {Color: true}} {
-		d := stripSGR((&text{Options: o, palette: palette{o.Color}, result: r}).diagram(0))
+		d := stripSGR((&text{Options: o, palette: palette{o.Color}, result: r}).diagram(&r.Steps[0]))
 		for _, want := range []string{"client", "fw", "server", "SYN", `evil\x1b[2Jrule`, "block-web"} {
 			if !strings.Contains(d, want) {
 				t.Errorf("%+v: no %q in\n%s", o, want, d)

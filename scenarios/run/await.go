@@ -12,13 +12,14 @@ import (
 // stays taken until the connection is closed.
 func (l *Lab) Await(ctx context.Context, x spec.Await) (*verdict.Observation, error) {
 	o := &verdict.Observation{Kind: verdict.Await, Title: Title(&spec.Step{Await: &x})}
-	c := l.kept[x.Connection]
+	c := l.keeps(x.Connection)
 	if c == nil {
 		return notOpen(o), nil
 	}
 	if err := l.again(o, c); err != nil {
 		return nil, err
 	}
+	underWay(ctx)
 	e, err := tcp.Await(ctx, c.conn, orDefault(x.Timeout))
 	if err != nil {
 		return nil, err

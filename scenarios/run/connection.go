@@ -32,7 +32,7 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 	if err != nil {
 		return nil, err
 	}
-	options := tcp.Options{Timeout: c.Timeout, Port: c.Port, OnStart: conn.started}
+	options := tcp.Options{Timeout: c.Timeout, Port: c.Port, OnStart: conn.starts(ctx)}
 	if c.KeepAlive {
 		if options.KeepAlive, err = l.keepAlive(conn.from); err != nil {
 			return nil, err
@@ -51,10 +51,7 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 	case c.As == "" || err != nil:
 		a.Conn.Close()
 	default:
-		if old := l.kept[c.As]; old != nil {
-			old.conn.Close()
-		}
-		l.kept[c.As] = conn
+		l.keep(c.As, conn)
 	}
 	return o, err
 }
@@ -68,7 +65,7 @@ func (l *Lab) HTTP(ctx context.Context, h spec.HTTP) (*verdict.Observation, erro
 	}
 	r := http.Request{
 		NS: l.net.Nodes[conn.from].NS, To: conn.remote, URL: h.URL,
-		Timeout: orDefault(h.Timeout), OnStart: conn.started,
+		Timeout: orDefault(h.Timeout), OnStart: conn.starts(ctx),
 	}
 	if h.TLS {
 		r.TLS = l.authority.ClientConfig(h.Target.Host)
@@ -138,8 +135,13 @@ func (l *Lab) names(nodes []int) (names []string) {
 	return names
 }
 
-// started learns the client's address while an attempt is under way.
-func (c *connection) started(local netip.AddrPort) { c.local = local }
+// starts learns the client's address while an attempt is under way.
+func (c *connection) starts(ctx context.Context) func(local netip.AddrPort) {
+	return func(local netip.AddrPort) {
+		c.local = local
+		underWay(ctx)
+	}
+}
 
 // attempted records how the attempt ended.
 func (c *connection) attempted(o *verdict.Observation, a *tcp.Attempt) {
@@ -157,7 +159,7 @@ func (c *connection) attempted(o *verdict.Observation, a *tcp.Attempt) {
 // Exchange writes to a kept connection and reads until the answer is complete.
 func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observation, error) {
 	o := &verdict.Observation{Kind: verdict.Exchange, Title: Title(&spec.Step{Exchange: &x})}
-	c := l.kept[x.Connection]
+	c := l.keeps(x.Connection)
 	if c == nil {
 		return notOpen(o), nil
 	}
@@ -166,6 +168,7 @@ func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observati
 	}
 	stop := context.AfterFunc(ctx, func() { c.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
+	underWay(ctx)
 	stale, due := c.owed, l.due(c, x.Send)
 	done := tcp.Exchange(c.conn, []byte(x.Send), due.whole, orDefault(x.Timeout))
 	c.owed = max(0, due.bytes-len(done.Answer))
@@ -184,7 +187,7 @@ func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observati
 // that sends has arrived.
 func (l *Lab) CloseConnection(ctx context.Context, x spec.Close) (*verdict.Observation, error) {
 	o := &verdict.Observation{Kind: verdict.Close, Title: Title(&spec.Step{Close: &x})}
-	c := l.kept[x.Connection]
+	c := l.keeps(x.Connection)
 	if c == nil {
 		return notOpen(o), nil
 	}
@@ -199,8 +202,9 @@ func (l *Lab) CloseConnection(ctx context.Context, x spec.Close) (*verdict.Obser
 		return nil, err
 	}
 	defer c.closing.stop()
+	underWay(ctx)
 	err := c.conn.Close()
-	delete(l.kept, x.Connection)
+	l.drop(x.Connection)
 	o.Elapsed = time.Since(o.Began)
 	if err != nil {
 		return nil, fmt.Errorf("close %s: %w", x.Connection, err)

@@ -34,17 +34,18 @@ const maxDrops = 1 << 17
 var ErrOutside = errors.New("not in a sandbox: call sandbox.Enter at the beginning of main, or sandbox.TestMain in TestMain")
 
 // Lab is a running network with its servers and what watches it. Its methods are
-// not safe for concurrent use.
+// safe for concurrent use but for Set and Close, and as long as no two of them are
+// about the same kept connection.
 type Lab struct {
 	net       *build.Network
 	capture   *capture.Capture
 	tracer    func() *kernel.Tracer
 	authority *tls.Authority
 	servers   []map[uint16]*running
-	kept      map[string]*connection
 	closed    bool
 
 	mu    sync.Mutex
+	kept  map[string]*connection
 	drops *record.Record[netem.Drop]
 }
 

@@ -88,7 +88,8 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 		if err != nil {
 			return fmt.Errorf("step %d, %s: %w", i+1, Title(step), interruption(ctx, err))
 		}
-		obs.Step, obs.Clock = i+1, o.Clock
+		obs.Step = i + 1
+		on(o.Clock, obs)
 		r.Steps = append(r.Steps, verdict.StepResult{Step: step, Observation: obs, Verdict: verdict.Judge(step, obs)})
 	}
 	if o.Keep != nil {
@@ -96,6 +97,14 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 		o.Keep(ctx, lab, r)
 	}
 	return nil
+}
+
+// on says of a step, and of those that it is of, what clock it ran on.
+func on(clock verdict.Clock, obs *verdict.Observation) {
+	obs.Clock = clock
+	for _, n := range obs.Parallel {
+		on(clock, n)
+	}
 }
 
 // lab is what a scenario's lab has to be able to do.

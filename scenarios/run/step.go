@@ -45,6 +45,8 @@ func (l *Lab) do(ctx context.Context, s *spec.Step) (*verdict.Observation, error
 		return l.Wait(ctx, s.Wait.Duration)
 	case s.Set != nil:
 		return l.Set(*s.Set)
+	case s.Parallel != nil:
+		return l.Parallel(ctx, *s.Parallel)
 	}
 	return nil, fmt.Errorf("line %d: a step without an action", s.Line)
 }
@@ -68,6 +70,8 @@ func Title(s *spec.Step) string {
 		return "wait " + s.Wait.Duration.String()
 	case s.Set != nil:
 		return "set " + s.Set.Text
+	case s.Parallel != nil:
+		return fmt.Sprintf("%d steps in parallel", len(s.Parallel.Steps))
 	}
 	return ""
 }
@@ -75,6 +79,7 @@ func Title(s *spec.Step) string {
 // Wait lets time pass.
 func (l *Lab) Wait(ctx context.Context, d time.Duration) (*verdict.Observation, error) {
 	o := &verdict.Observation{Kind: verdict.Wait, Title: Title(&spec.Step{Wait: &spec.Wait{Duration: d}}), Began: time.Now()}
+	underWay(ctx)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -101,6 +106,7 @@ func (l *Lab) Exec(ctx context.Context, e spec.Exec) (*verdict.Observation, erro
 	if timeout == 0 {
 		timeout = defaultExecTimeout
 	}
+	underWay(ctx)
 	r, err := exec.Run(ctx, l.Program(node), exec.Command{Args: e.Args, Env: e.Env}, timeout)
 	var unfurnished *exec.FurnishError
 	if errors.As(err, &unfurnished) {

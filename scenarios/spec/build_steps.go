@@ -17,31 +17,38 @@ func (b *builder) steps(raw *rawScenario) {
 		b.add(raw.Steps.mark, bad("a scenario needs at least one step").want("steps: [{connect: server:80, from: client}]"))
 	}
 	for _, r := range raw.Steps.list {
-		s := Step{Line: r.line}
-		switch {
-		case r.connect != nil:
-			s.Connect, s.Expect = b.connect(r.connect), b.expect(r.connect.Expect)
-		case r.http != nil:
-			s.HTTP, s.Expect = b.http(r.http), b.expect(r.http.Expect)
-		case r.exec != nil:
-			s.Exec, s.Expect = b.exec(r.exec), b.expect(r.exec.Expect)
-			b.absolute(r.exec.Expect)
-		case r.exchange != nil:
-			s.Exchange, s.Expect = b.exchange(r.exchange), b.expect(r.exchange.Expect)
-		case r.await != nil:
-			s.Await, s.Expect = b.await(r.await), b.expect(r.await.Expect)
-		case r.close != nil:
-			s.Close, s.Expect = b.closing(r.close), b.expect(r.close.Expect)
-		case r.wait != nil:
-			s.Wait = &Wait{}
-			if r.wait.Wait != nil {
-				s.Wait.Duration = r.wait.Wait.V
-			}
-		case r.change != nil:
-			s.Set = b.set(r.change.Set)
-		}
-		b.sc.Steps = append(b.sc.Steps, s)
+		b.sc.Steps = append(b.sc.Steps, b.step(r))
 	}
+}
+
+// step is one step, as those before it left the network and its connections.
+func (b *builder) step(r *rawStep) Step {
+	s := Step{Line: r.line}
+	switch {
+	case r.connect != nil:
+		s.Connect, s.Expect = b.connect(r.connect), b.expect(r.connect.Expect)
+	case r.http != nil:
+		s.HTTP, s.Expect = b.http(r.http), b.expect(r.http.Expect)
+	case r.exec != nil:
+		s.Exec, s.Expect = b.exec(r.exec), b.expect(r.exec.Expect)
+		b.absolute(r.exec.Expect)
+	case r.exchange != nil:
+		s.Exchange, s.Expect = b.exchange(r.exchange), b.expect(r.exchange.Expect)
+	case r.await != nil:
+		s.Await, s.Expect = b.await(r.await), b.expect(r.await.Expect)
+	case r.close != nil:
+		s.Close, s.Expect = b.closing(r.close), b.expect(r.close.Expect)
+	case r.wait != nil:
+		s.Wait = &Wait{}
+		if r.wait.Wait != nil {
+			s.Wait.Duration = r.wait.Wait.V
+		}
+	case r.change != nil:
+		s.Set = b.set(r.change.Set)
+	case r.parallel != nil:
+		s.Parallel = b.parallel(r.parallel)
+	}
+	return s
 }
 
 func (b *builder) connect(r *rawConnect) *Connect {
@@ -255,7 +262,7 @@ func (b *builder) opened(key string, r *title) string {
 	if _, ok := b.open[r.V]; ok {
 		return r.V
 	}
-	if b.lost["steps"] {
+	if b.lost["steps"] || b.lost["parallel"] {
 		return r.V
 	}
 	names := sortedKeys(b.open)

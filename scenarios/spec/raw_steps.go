@@ -14,8 +14,8 @@ import (
 // stepKinds are the actions, in the order of the documentation; laterSteps are
 // those that are planned.
 var (
-	stepKinds  = []string{"connect", "http", "exec", "exchange", "await", "close", "wait", "set"}
-	laterSteps = []string{"scan", "flood", "parallel"}
+	stepKinds  = []string{"connect", "http", "exec", "exchange", "await", "close", "wait", "set", "parallel"}
+	laterSteps = []string{"scan", "flood"}
 )
 
 // stepList is a scenario's steps, with the place of the list.
@@ -40,6 +40,7 @@ type rawStep struct {
 	close    *rawClose
 	wait     *rawWait
 	change   *rawSetStep
+	parallel *rawParallel
 }
 
 func (s *rawStep) read(d *decoder, _ string, n ast.Node) bool {
@@ -50,11 +51,13 @@ func (s *rawStep) read(d *decoder, _ string, n ast.Node) bool {
 	}
 	before := d.count
 	s.set(d.place(n))
-	if d.step = d.action(n, values); d.step == "" {
+	kind := d.action(n, values)
+	if kind == "" {
 		return false
 	}
-	defer func() { d.step = "" }()
-	ok = d.bind(d.step, n, s.body(d.step))
+	defer func(outer string) { d.step = outer }(d.step)
+	d.step = kind
+	ok = d.bind(kind, n, s.body(kind))
 	s.partial = d.count > before
 	return ok
 }
@@ -63,7 +66,7 @@ func (s *rawStep) read(d *decoder, _ string, n ast.Node) bool {
 func (s *rawStep) body(kind string) reflect.Value {
 	p := map[string]any{
 		"connect": &s.connect, "http": &s.http, "exec": &s.exec, "exchange": &s.exchange,
-		"await": &s.await, "close": &s.close, "wait": &s.wait, "set": &s.change,
+		"await": &s.await, "close": &s.close, "wait": &s.wait, "set": &s.change, "parallel": &s.parallel,
 	}[kind]
 	return reflect.ValueOf(p).Elem()
 }

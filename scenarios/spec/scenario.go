@@ -59,8 +59,21 @@ type Step struct {
 	Exchange *Exchange
 	Await    *Await
 	Set      *Set
+	Parallel *Parallel
 	// Expect is nil when the step must only succeed.
 	Expect *Expect
+}
+
+// Flat are steps with those that a parallel step is of in its place.
+func Flat(steps []Step) (all []*Step) {
+	for i := range steps {
+		if p := steps[i].Parallel; p != nil {
+			all = append(all, Flat(p.Steps)...)
+		} else {
+			all = append(all, &steps[i])
+		}
+	}
+	return all
 }
 
 // Family is the address family that a step uses.
@@ -152,6 +165,9 @@ type Exchange struct {
 	// Timeout ends the wait for the answer; zero means 30 s.
 	Timeout time.Duration
 }
+
+// Parallel are steps that run at the same time. They begin in their order.
+type Parallel struct{ Steps []Step }
 
 // Set changes the running network. Either Link or Node is set.
 type Set struct {

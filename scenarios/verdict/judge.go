@@ -16,7 +16,12 @@ import (
 // Plain success is: a connection is connected, an HTTP request is answered
 // completely with a status below 400, a command exits with 0, an exchange is
 // answered, and everything else is done without an error.
+//
+// A parallel step is as its own steps are, each of which has a verdict.
 func Judge(step *spec.Step, obs *Observation) Verdict {
+	if step.Parallel != nil {
+		return judgeAll(step.Parallel.Steps, obs.Parallel)
+	}
 	e := step.Expect
 	if e == nil {
 		e = &spec.Expect{}

@@ -7,16 +7,14 @@ import (
 	"time"
 
 	"testbed/agents"
-	"testbed/netem"
 	"testbed/observe"
-	"testbed/scenarios/spec"
 	"testbed/scenarios/timers"
-	"testbed/topo"
 )
 
 // Observation is everything that is known of one step after it ended.
 type Observation struct {
-	// Step is the step's number in its scenario, from 1.
+	// Step is the step's number in its scenario, or in the parallel step that it is of,
+	// from 1.
 	Step int
 	Kind Kind
 	// Clock is the one that the step ran on; empty is the host's.
@@ -81,8 +79,12 @@ type Observation struct {
 	// SeenFrom is the node whose address the server saw, SeenAddr that address.
 	SeenFrom string
 	SeenAddr netip.AddrPort
-	// Rules are the firewall rules that matched during the step.
-	Rules []observe.RuleCount
+	// Rules are the firewall rules that matched during the step. RulesShared is true
+	// where other steps ran at that time, whose packets they count too.
+	Rules       []observe.RuleCount
+	RulesShared bool
+	// Parallel are the observations of a parallel step's own steps.
+	Parallel []*Observation
 
 	// Status is the HTTP status, 0 without an answer.
 	Status int
@@ -125,6 +127,7 @@ const (
 	Exchange Kind = "exchange"
 	Await    Kind = "await"
 	Set      Kind = "set"
+	Parallel Kind = "parallel"
 )
 
 // Path is the route from a step's node to its target.
@@ -176,57 +179,6 @@ type Check struct {
 type Verdict struct {
 	OK     bool
 	Checks []Check
-}
-
-// Result is a scenario that was run.
-type Result struct {
-	Scenario *spec.Scenario
-	Plan     *topo.Plan
-	Began    time.Time
-	Elapsed  time.Duration
-	Steps    []StepResult
-	// Clock is the one that the scenario ran on; empty is the host's.
-	Clock Clock
-	// Kernel is the release of the kernel that it ran on, as of uname(2).
-	Kernel string
-	// Links is the medium that carried the links, empty if none was built.
-	Links netem.MediumName
-	// Skipped says why the scenario is not for this kernel, which is no failure;
-	// it was not run then.
-	Skipped string
-	// Capture is what crossed the links; nil if it was not asked for, or no links
-	// were built.
-	Capture *Capture
-	// Err is set when the testbed itself failed or was interrupted; the steps
-	// before it are there.
-	Err error
-}
-
-// Capture is every frame at every end of every link.
-type Capture struct {
-	// File is a pcapng file.
-	File []byte
-	// Forgotten is how many frames at the beginning the file lacks, because only
-	// the latest are kept; Lost is how many passed too fast to be recorded.
-	Forgotten, Lost uint64
-}
-
-// StepResult is a step that was run.
-type StepResult struct {
-	Step        *spec.Step
-	Observation *Observation
-	Verdict     Verdict
-}
-
-// OK tells whether the scenario ran and every expectation was met.
-func (r *Result) OK() bool {
-	if r.Err != nil {
-		return false
-	}
-	for i := range r.Steps {
-		if !r.Steps[i].Verdict.OK {
-			return false
-		}
-	}
-	return true
+	// Parallel are the verdicts of a parallel step's own steps.
+	Parallel []Verdict
 }

@@ -131,7 +131,7 @@ func kernelSeed(seed uint64) uint64 {
 
 // commands are the command lines of a scenario's exec steps.
 func commands(s *spec.Scenario) (list [][]string) {
-	for _, step := range s.Steps {
+	for _, step := range spec.Flat(s.Steps) {
 		if step.Exec != nil {
 			list = append(list, step.Exec.Args)
 		}
