@@ -37,6 +37,8 @@ type Packet struct {
 	ID uint16
 	// Length of the IP packet in bytes.
 	Length int
+	// ECN is the codepoint of the header.
+	ECN ECN
 	// TCP, UDP and ICMP are nil but for the packet's own protocol.
 	TCP  *TCP
 	UDP  *UDP
@@ -56,6 +58,10 @@ type TCP struct {
 	// whether it is there.
 	TSVal, TSEcr uint32
 	HasTS        bool
+	// Options are the others.
+	Options TCPOptions
+	// ECE and CWR are the flags of explicit congestion notification (RFC 3168).
+	ECE, CWR bool
 }
 
 // UDP is a UDP header.
@@ -90,6 +96,10 @@ type Sighting struct {
 type Journey struct {
 	// Sightings are in order of time. The first is at the sender's interface.
 	Sightings []Sighting
+	// Sender is the node that sent it. It is empty where nobody saw the packet leave:
+	// then it was on its way before the record begins, and the first sighting is
+	// where it came out of a link.
+	Sender string
 	// Fate is how it ended.
 	Fate Fate
 	// Retransmission is true for a TCP segment whose sequence range and flags
@@ -105,6 +115,9 @@ func (j *Journey) Last() *Sighting { return &j.Sightings[len(j.Sightings)-1] }
 
 // SentAt is when the packet left its sender.
 func (j *Journey) SentAt() time.Time { return j.Sightings[0].Time }
+
+// Left tells whether the packet was sent while it was recorded, and not before.
+func (j *Journey) Left() bool { return j.Sightings[0].Sent }
 
 // Fate is how a packet ended.
 type Fate struct {

@@ -80,7 +80,7 @@ func decodeIPv4(data []byte, whole int, outer bool) (*observe.Packet, error) {
 	if err := ip.DecodeFromBytes(data, gopacket.NilDecodeFeedback); err != nil {
 		return nil, fmt.Errorf("IPv4: %w", err)
 	}
-	p := &observe.Packet{Proto: uint8(ip.Protocol), TTL: ip.TTL, ID: ip.Id, Length: int(binary.BigEndian.Uint16(data[2:]))}
+	p := &observe.Packet{Proto: uint8(ip.Protocol), TTL: ip.TTL, ID: ip.Id, Length: int(binary.BigEndian.Uint16(data[2:])), ECN: observe.ECNs[ip.TOS&3]}
 	if p.Length == 0 {
 		p.Length = whole
 	}
@@ -97,7 +97,7 @@ func decodeIPv6(data []byte, whole int, outer bool) (*observe.Packet, error) {
 	if len(data) < 40 {
 		return nil, fmt.Errorf("IPv6: %d bytes of a header of 40", len(data))
 	}
-	p := &observe.Packet{Proto: data[6], TTL: data[7], Length: 40 + int(binary.BigEndian.Uint16(data[4:]))}
+	p := &observe.Packet{Proto: data[6], TTL: data[7], Length: 40 + int(binary.BigEndian.Uint16(data[4:])), ECN: observe.ECNs[data[1]>>4&3]}
 	if p.Length == 40 && layers.IPProtocol(p.Proto) != layers.IPProtocolNoNextHeader {
 		p.Length = whole
 	}
@@ -165,10 +165,9 @@ func decodeTCP(data []byte, length int) *observe.TCP {
 	t.Ack, t.Window = h.Ack, h.Window
 	t.Flags = topo.TCPFlags(data[13]) & (topo.FIN | topo.SYN | topo.RST | topo.PSH | topo.ACK)
 	t.Payload = max(length-int(h.DataOffset)*4, 0)
+	t.ECE, t.CWR = h.ECE, h.CWR
 	for _, o := range h.Options {
-		if o.OptionType == layers.TCPOptionKindTimestamps && len(o.OptionData) == 8 {
-			t.HasTS, t.TSVal, t.TSEcr = true, binary.BigEndian.Uint32(o.OptionData), binary.BigEndian.Uint32(o.OptionData[4:])
-		}
+		decodeOption(t, o)
 	}
 	return t
 }

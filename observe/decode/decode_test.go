@@ -127,6 +127,29 @@ var decodeCases = []struct {
 		return []gopacket.SerializableLayer{ether(layers.EthernetTypeIPv6), ip6(58), unhex("0103000000000000"), gopacket.Payload(quoted)}
 	}, want: &observe.Packet{Src: a6, Dst: b6, Proto: 58, TTL: 63, Length: 120, ICMP: &observe.ICMP{Type: 1, Code: 3, Quoted: &observe.Packet{
 		Src: a6, Dst: b6, Proto: 6, TTL: 63, Length: 72, TCP: decoded(0)}}}},
+	{name: "the options of a SYN, and ECN", layers: func() []gopacket.SerializableLayer {
+		ip, syn := ip4(6), &layers.TCP{SrcPort: 40000, DstPort: 80, Seq: 1, SYN: true, ECE: true, CWR: true, Options: []layers.TCPOption{
+			{OptionType: layers.TCPOptionKindMSS, OptionLength: 4, OptionData: []byte{5, 0xb4}},
+			{OptionType: layers.TCPOptionKindSACKPermitted, OptionLength: 2},
+			{OptionType: layers.TCPOptionKindNop},
+			{OptionType: layers.TCPOptionKindWindowScale, OptionLength: 3, OptionData: []byte{7}},
+			{OptionType: 34, OptionLength: 2},
+		}}
+		ip.TOS = 3
+		return []gopacket.SerializableLayer{ether(layers.EthernetTypeIPv4), ip, syn}
+	}, want: &observe.Packet{Src: a4, Dst: b4, Proto: 6, TTL: 64, ID: 4711, Length: 52, ECN: observe.CE, TCP: &observe.TCP{
+		SrcPort: 40000, DstPort: 80, Seq: 1, Flags: topo.SYN, ECE: true, CWR: true,
+		Options: observe.TCPOptions{MSS: 1460, SACKPermitted: true, HasWindowScale: true, WindowScale: 7, FastOpen: observe.FastOpenRequest}}}},
+	{name: "a cookie, and options of wrong lengths", layers: func() []gopacket.SerializableLayer {
+		ip := ip6(6)
+		ip.TrafficClass = 2
+		return []gopacket.SerializableLayer{ether(layers.EthernetTypeIPv6), ip, &layers.TCP{SrcPort: 40000, DstPort: 80, Seq: 1, SYN: true, Options: []layers.TCPOption{
+			{OptionType: 34, OptionLength: 10, OptionData: []byte{1, 2, 3, 4, 5, 6, 7, 8}},
+			{OptionType: layers.TCPOptionKindMSS, OptionLength: 5, OptionData: []byte{5, 0xb4, 0}},
+			{OptionType: layers.TCPOptionKindWindowScale, OptionLength: 2},
+		}}}
+	}, want: &observe.Packet{Src: a6, Dst: b6, Proto: 6, TTL: 63, Length: 80, ECN: observe.ECT0, TCP: &observe.TCP{
+		SrcPort: 40000, DstPort: 80, Seq: 1, Flags: topo.SYN, Options: observe.TCPOptions{FastOpen: observe.FastOpenCookie}}}},
 	{name: "ARP", layers: func() []gopacket.SerializableLayer {
 		return []gopacket.SerializableLayer{ether(layers.EthernetTypeARP), data}
 	}},
@@ -137,6 +160,8 @@ var decodeCases = []struct {
 		return []gopacket.SerializableLayer{ether(layers.EthernetTypeIPv4), unhex("50")}
 	}},
 }
+
+const etherHeader = 14
 
 // t0 serves where layers are made outside of a test.
 var t0 = &testing.T{}
@@ -198,6 +223,9 @@ func FuzzFrame(f *testing.F) {
 		p, err := decode.Frame(observe.Frame{Data: b, Length: length})
 		if p != nil && err != nil {
 			t.Errorf("both a packet and an error: %+v, %v", p, err)
+		}
+		if p != nil && p.TCP != nil && p.TCP.HasTS && len(b) < etherHeader+40+10 {
+			t.Errorf("a time stamp in %d bytes: %+v", len(b), p.TCP)
 		}
 		if p != nil && (!p.Src.IsValid() || !p.Dst.IsValid()) {
 			t.Errorf("packet without addresses: %+v", p)

@@ -240,6 +240,9 @@ func (t *tracer) dropped(d *netem.Drop) {
 // begin makes the journey of a packet that comes from no other.
 func (t *tracer) begin(origin int, s observe.Sighting) *replica {
 	tr := &travel{origin: origin}
+	if s.Sent {
+		tr.Sender = t.plan.Nodes[origin].Name
+	}
 	t.travels = append(t.travels, tr)
 	c := tr.add(s, -1)
 	t.noteAnswer(tr)

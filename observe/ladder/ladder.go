@@ -9,6 +9,7 @@ import (
 
 	"testbed/netem"
 	"testbed/observe"
+	"testbed/observe/relative"
 	"testbed/topo"
 )
 
@@ -91,10 +92,10 @@ func After(earlier, journeys []observe.Journey, nodes []string, linkEnds func(li
 		}
 	}
 	slices.SortStableFunc(js, func(a, b *observe.Journey) int { return a.SentAt().Compare(b.SentAt()) })
-	b := builder{d: Diagram{Columns: slices.Clone(nodes)}, linkEnds: linkEnds, numbers: newNumbers()}
+	b := builder{d: Diagram{Columns: slices.Clone(nodes)}, linkEnds: linkEnds, numbers: relative.New()}
 	for i := range earlier {
 		if len(earlier[i].Sightings) > 0 {
-			b.numbers.of(&earlier[i])
+			numbersText(b.numbers, &earlier[i])
 		}
 	}
 	routes := make([]route, len(js))
@@ -113,7 +114,7 @@ func After(earlier, journeys []observe.Journey, nodes []string, linkEnds func(li
 type builder struct {
 	d        Diagram
 	linkEnds func(int) [2]string
-	numbers  numbers
+	numbers  *relative.Numbers
 	// overtook is how many packets each packet overtook.
 	overtook []int
 }
@@ -230,7 +231,7 @@ func (b *builder) columns(r route) {
 // arrows adds a packet's arrows: one, and one more for each time that its route
 // turns back.
 func (b *builder) arrows(j *observe.Journey, r route, start time.Time, remarks []string) {
-	a := Arrow{Name: name(j.Packet()), Numbers: b.numbers.of(j), Remarks: remarks, Kind: kind(j)}
+	a := Arrow{Name: name(j.Packet()), Numbers: numbersText(b.numbers, j), Remarks: remarks, Kind: kind(j)}
 	columns := make([]int, len(r.hops))
 	for i, h := range r.hops {
 		columns[i] = slices.Index(b.d.Columns, h.node)

@@ -186,13 +186,13 @@ func (b *builder) closedPort(js []*observe.Journey, routes []route, i int) bool 
 	if t == nil || t.Flags&topo.RST == 0 {
 		return false
 	}
-	d := b.numbers.direction(js[i])
+	d := b.numbers.Direction(js[i])
 	for k, j := range slices.Backward(js[:i]) {
 		p := j.Packet()
 		if p.TCP == nil || p.TCP.Flags&topo.SYN == 0 {
 			continue
 		}
-		if b.numbers.direction(j) == d {
+		if b.numbers.Direction(j) == d {
 			return false
 		}
 		return j.Fate.Delivered && routes[k].last().node == routes[i].hops[0].node

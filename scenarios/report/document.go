@@ -158,7 +158,10 @@ type CheckDocument struct {
 
 // JourneyDocument is one packet, as its sender sent it, and where it came.
 type JourneyDocument struct {
-	Packet         PacketDocument     `json:"packet"`
+	Packet PacketDocument `json:"packet"`
+	// Sender is the node that sent it, left out where it was sent before it was
+	// recorded.
+	Sender         string             `json:"sender,omitempty"`
 	Retransmission bool               `json:"retransmission,omitempty"`
 	Fate           FateDocument       `json:"fate"`
 	Sightings      []SightingDocument `json:"sightings"`
@@ -179,12 +182,28 @@ type PacketDocument struct {
 	Seq     *uint32 `json:"seq,omitempty"`
 	Ack     *uint32 `json:"ack,omitempty"`
 	Payload int     `json:"payload,omitempty"`
+	// Options are TCP's. ECE and CWR are flags, ECN is the codepoint of the IP
+	// header: "ect0", "ect1" or "ce", and left out where there is none.
+	Options *OptionsDocument `json:"options,omitempty"`
+	ECE     bool             `json:"ece,omitempty"`
+	CWR     bool             `json:"cwr,omitempty"`
+	ECN     string           `json:"ecn,omitempty"`
 	// ICMP is the message's name, Type and Code its numbers; Quoted is the packet
 	// that an error is about.
 	ICMP   string          `json:"icmp,omitempty"`
 	Type   *uint8          `json:"type,omitempty"`
 	Code   *uint8          `json:"code,omitempty"`
 	Quoted *PacketDocument `json:"quoted,omitempty"`
+}
+
+// OptionsDocument are the TCP options of a segment; what is left out is not there.
+type OptionsDocument struct {
+	MSS        uint16 `json:"mss,omitempty"`
+	WScale     *uint8 `json:"wscale,omitempty"`
+	SACK       bool   `json:"sack,omitempty"`
+	Timestamps bool   `json:"timestamps,omitempty"`
+	// FastOpen is "request" or "cookie".
+	FastOpen string `json:"fast_open,omitempty"`
 }
 
 // FateDocument is how a packet ended: "delivered", "pending" or "dropped".

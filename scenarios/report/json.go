@@ -176,7 +176,7 @@ func journeyDocuments(r *verdict.Result, s *verdict.StepResult) []JourneyDocumen
 		if len(j.Sightings) == 0 || j.Packet() == nil {
 			continue
 		}
-		d := JourneyDocument{Packet: packetDocument(j.Packet()), Retransmission: j.Retransmission, Fate: fateDocument(j.Fate)}
+		d := JourneyDocument{Packet: packetDocument(j.Packet()), Sender: j.Sender, Retransmission: j.Retransmission, Fate: fateDocument(j.Fate)}
 		for k := range j.Sightings {
 			d.Sightings = append(d.Sightings, sightingDocument(&j.Sightings[k], j.Packet(), at, o.Began))
 		}
@@ -211,13 +211,14 @@ func ends(p *observe.Packet) (src, dst string) {
 }
 
 func packetDocument(p *observe.Packet) PacketDocument {
-	d := PacketDocument{Protocol: protocol(p.Proto), TTL: p.TTL, Length: p.Length}
+	d := PacketDocument{Protocol: protocol(p.Proto), TTL: p.TTL, Length: p.Length, ECN: string(p.ECN)}
 	d.Src, d.Dst = ends(p)
 	if t := p.TCP; t != nil {
 		d.Flags, d.Payload, d.Seq = t.Flags.String(), t.Payload, &t.Seq
 		if t.Flags&topo.ACK != 0 {
 			d.Ack = &t.Ack
 		}
+		d.Options, d.ECE, d.CWR = optionsDocument(t), t.ECE, t.CWR
 	}
 	if p.UDP != nil {
 		d.Payload = p.UDP.Payload
@@ -228,6 +229,17 @@ func packetDocument(p *observe.Packet) PacketDocument {
 			q := packetDocument(c.Quoted)
 			d.Quoted = &q
 		}
+	}
+	return d
+}
+
+func optionsDocument(t *observe.TCP) *OptionsDocument {
+	d := &OptionsDocument{MSS: t.Options.MSS, SACK: t.Options.SACKPermitted, Timestamps: t.HasTS, FastOpen: string(t.Options.FastOpen)}
+	if t.Options.HasWindowScale {
+		d.WScale = &t.Options.WindowScale
+	}
+	if *d == (OptionsDocument{}) {
+		return nil
 	}
 	return d
 }

@@ -112,6 +112,9 @@ func resultOf(o *verdict.Observation) []string {
 // expected where that is not the same.
 func passed(c verdict.Check) string {
 	observed, expected := inline(c.Observed, maxField), expectation(c)
+	if c.Key == "segments" {
+		expected = "" // it says the same at more length
+	}
 	head := inline(c.Key, maxField) + " " + observed
 	switch {
 	case c.Key != "outcome":

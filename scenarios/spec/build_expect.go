@@ -15,7 +15,8 @@ func (b *builder) expect(r *rawExpect) *Expect {
 		ConnectTime: expected(r.ConnectTime), AcceptTime: expected(r.AcceptTime), Elapsed: expected(r.Elapsed),
 		TLSTime: expected(r.TLSTime), FirstByteTime: expected(r.FirstByteTime),
 		TimeWait: expected(r.TimeWait), FinWait2: expected(r.FinWait2),
-		Packets: b.packets(&r.Packets), Dropped: b.dropped(r.Dropped),
+		Segments: b.segments(r.Segments),
+		Packets:  b.packets(&r.Packets), Dropped: b.dropped(r.Dropped),
 		SynTimes: b.sendTimes("syn_times", r.SynTimes), SynAckTimes: b.sendTimes("syn_ack_times", r.SynAckTimes),
 		Status: b.counted("status", r.Status, 100, 599), Exit: b.counted("exit", r.Exit, 0, 255),
 	}
@@ -126,7 +127,7 @@ func (b *builder) dropped(r *rawDropped) *Dropped {
 		d.Cause = r.Cause.V
 	}
 	if r.At != nil {
-		b.scene(d, r.At)
+		b.scene("at", d, r.At)
 	}
 	if r.Rule != nil {
 		d.Rule = r.Rule.V
@@ -135,12 +136,12 @@ func (b *builder) dropped(r *rawDropped) *Dropped {
 	return d
 }
 
-// scene works out whether packets died at a node or on a link.
-func (b *builder) scene(d *Dropped, p *place) {
+// scene works out whether a place is a node or a link.
+func (b *builder) scene(key string, d *Dropped, p *place) {
 	if p.link != nil {
-		if b.knownPair("at", p.link) {
+		if b.knownPair(key, p.link) {
 			ends := p.link.names()
-			b.onLink(d, p.mark, ends)
+			b.onLink(key, d, p.mark, ends)
 		}
 		return
 	}
@@ -150,19 +151,19 @@ func (b *builder) scene(d *Dropped, p *place) {
 	}
 	for i, r := range p.text {
 		if r == '-' && slices.Contains(b.names, p.text[:i]) && slices.Contains(b.names, p.text[i+1:]) {
-			b.onLink(d, p.mark, [2]string{p.text[:i], p.text[i+1:]})
+			b.onLink(key, d, p.mark, [2]string{p.text[:i], p.text[i+1:]})
 			return
 		}
 	}
 	if len(b.names) > 0 {
-		b.add(p.mark, b.noNode("at", p.text).want(several("a link such as [a, b], or one of the nodes", b.names)))
+		b.add(p.mark, b.noNode(key, p.text).want(several("a link such as [a, b], or one of the nodes", b.names)))
 	}
 }
 
-func (b *builder) onLink(d *Dropped, at mark, ends [2]string) {
+func (b *builder) onLink(key string, d *Dropped, at mark, ends [2]string) {
 	d.Link = &ends
 	if b.linked && b.sc.Topology.LinkIndex(ends[0], ends[1]) < 0 {
-		b.add(at, bad("at: no link joins %q and %q", ends[0], ends[1]).want(several("the neighbours of "+ends[0], b.neighbours(ends[0]))))
+		b.add(at, bad("%s: no link joins %q and %q", key, ends[0], ends[1]).want(several("the neighbours of "+ends[0], b.neighbours(ends[0]))))
 	}
 }
 

@@ -208,6 +208,8 @@ type Expect struct {
 	// Handshake are flag names such as SYN-ACK. RST and FIN also stand for
 	// RST-ACK and FIN-ACK.
 	Handshake []string
+	// Segments are those of the step, in connect and http those of the handshake.
+	Segments []Segment
 	// Packets maps syn, syn_ack, ack, rst and fin to counts.
 	Packets map[string]Count
 	// SynTimes and SynAckTimes are from the first; one Term of the unit

@@ -157,6 +157,17 @@ func (count) JSONSchema() *jsonschema.Schema {
 	return either(numbers("0", "999999999", ""), bounded(patternCount, "a bound such as >= 2 or 2..4"))
 }
 
+func (optional) JSONSchema() *jsonschema.Schema {
+	return either(count{}.JSONSchema(), oneWord([]string{none}))
+}
+
+// JSONSchemaExtend allows the word for any number of segments.
+func (rawSegment) JSONSchemaExtend(s *jsonschema.Schema) {
+	one := uint64(1)
+	s.MinProperties = &one
+	orElse(s, oneWord([]string{anySegments}))
+}
+
 func (forwardTo) JSONSchema() *jsonschema.Schema {
 	return text(`^[^:]+(:[0-9]+)?$`, "an inside node, or node:port")
 }
@@ -197,4 +208,6 @@ func (closeWith) JSONSchema() *jsonschema.Schema  { return oneWord(closeWiths) }
 func (outcome) JSONSchema() *jsonschema.Schema    { return oneWord(allOutcomes()) }
 func (errno) JSONSchema() *jsonschema.Schema      { return oneWord(errnos) }
 func (tcpState) JSONSchema() *jsonschema.Schema   { return oneWord(observe.States) }
+func (ecn) JSONSchema() *jsonschema.Schema        { return oneWord(ecns) }
+func (fastOpen) JSONSchema() *jsonschema.Schema   { return oneWord(fastOpens) }
 func (cause) JSONSchema() *jsonschema.Schema      { return oneWord(causes) }

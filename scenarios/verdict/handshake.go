@@ -5,46 +5,52 @@ import (
 	"net/netip"
 	"strings"
 
+	"testbed/observe"
 	"testbed/topo"
 )
 
 // transmission identifies a segment among its retransmissions.
 type transmission struct {
-	src     netip.AddrPort
-	flags   topo.TCPFlags
-	seq     uint32
-	payload int
+	src      netip.AddrPort
+	flags    topo.TCPFlags
+	seq, ack uint32
+	payload  int
 }
 
-// transmissions are the flags of the connection's segments in the order in
-// which they left their senders, without retransmissions, up to the end of the
-// handshake but at least n if there are as many. A handshake ends with the
-// client's first ACK that answers a SYN-ACK, or with a RST. A segment that died
-// on its way is one of them: it left its sender.
-func (j *judge) transmissions(n int) []topo.TCPFlags {
-	client := j.client()
+// transmissions are the connection's segments in the order in which they left
+// their senders, without retransmissions.
+func (j *judge) transmissions() (all []*observe.Journey) {
 	seen := map[transmission]bool{}
-	var flags []topo.TCPFlags
-	answered, over := false, false
 	for i := range j.o.Journeys {
-		if over && len(flags) >= n {
-			break
-		}
 		p := j.o.Journeys[i].Packet()
-		if p.TCP == nil {
+		if p.TCP == nil || j.o.Journeys[i].Retransmission || !j.o.Journeys[i].Left() {
 			continue
 		}
-		src, f := netip.AddrPortFrom(p.Src, p.TCP.SrcPort), p.TCP.Flags
-		id := transmission{src, f, p.TCP.Seq, p.TCP.Payload}
-		if seen[id] || j.o.Journeys[i].Retransmission {
-			continue
+		id := transmission{netip.AddrPortFrom(p.Src, p.TCP.SrcPort), p.TCP.Flags, p.TCP.Seq, p.TCP.Ack, p.TCP.Payload}
+		if !seen[id] {
+			seen[id] = true
+			all = append(all, &j.o.Journeys[i])
 		}
-		seen[id] = true
-		flags = append(flags, f)
-		answered = answered || is(f, topo.SYN|topo.ACK)
-		over = over || f&topo.RST != 0 || answered && src == client && is(f, topo.ACK)
 	}
-	return flags
+	return all
+}
+
+// opening are those of the transmissions up to the end of the handshake, but at
+// least n if there are as many. A handshake ends with the client's first ACK that
+// answers a SYN-ACK, or with a RST. A segment that died on its way is one of them:
+// it left its sender.
+func (j *judge) opening(n int) []*observe.Journey {
+	client, answered := j.client(), false
+	all := j.transmissions()
+	for i, t := range all {
+		p := t.Packet()
+		f := p.TCP.Flags
+		answered = answered || is(f, topo.SYN|topo.ACK)
+		if f&topo.RST != 0 || answered && netip.AddrPortFrom(p.Src, p.TCP.SrcPort) == client && is(f, topo.ACK) {
+			return all[:min(len(all), max(n, i+1))]
+		}
+	}
+	return all
 }
 
 // client is the connecting end's address as its packets have it: the sender of
@@ -64,10 +70,10 @@ func is(f, want topo.TCPFlags) bool {
 }
 
 func (j *judge) handshake(want []string) Check {
-	flags := j.transmissions(len(want))
-	got := make([]string, len(flags))
-	for i, f := range flags {
-		got[i] = f.String()
+	segments := j.opening(len(want))
+	got := make([]string, len(segments))
+	for i, s := range segments {
+		got[i] = s.Packet().TCP.Flags.String()
 	}
 	c := Check{Key: "handshake", Expected: strings.Join(want, ", "), Observed: list(got)}
 	for i := range max(len(want), len(got)) {

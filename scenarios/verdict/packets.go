@@ -13,6 +13,9 @@ func (j *judge) packets() {
 	if len(j.e.Handshake) > 0 {
 		j.add(j.handshake(j.e.Handshake))
 	}
+	if len(j.e.Segments) > 0 {
+		j.add(j.segments(j.e.Segments))
+	}
 	if len(j.e.Packets) > 0 {
 		j.add(j.counts(j.e.Packets))
 	}
@@ -57,7 +60,7 @@ func (j *judge) counts(want map[string]spec.Count) Check {
 		}
 		n := 0
 		for i := range j.o.Journeys {
-			if p := j.o.Journeys[i].Packet(); p.TCP != nil && k.is(p.TCP.Flags) {
+			if p := j.o.Journeys[i].Packet(); p.TCP != nil && k.is(p.TCP.Flags) && j.o.Journeys[i].Left() {
 				n++
 			}
 		}
