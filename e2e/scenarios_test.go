@@ -6,14 +6,31 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"testbed/scenarios"
+	"testbed/scenarios/report"
+	"testbed/scenarios/spec"
 )
 
 var _ = Describe("the scenario library", func() {
 	for _, u := range users() {
-		Context("as "+u.name, func() {
-			BeforeEach(u.requireSandbox)
-			for _, f := range scenarioFiles() {
-				It("passes "+filepath.Base(f), func() { passes(u, filepath.Join(library, filepath.Base(f))) })
+		Context("as "+u.name, Ordered, func() {
+			results := map[string]report.ScenarioDocument{}
+			var text string
+			BeforeAll(func() {
+				u.requireSandbox()
+				r := u.run(append([]string{"--jobs", "4"}, libraryFiles()...)...)
+				text = r.stdout + r.stderr
+				for _, s := range r.document.Scenarios {
+					results[s.File] = s
+				}
+			})
+			for _, f := range onHostClock() {
+				It("passes "+f, func() {
+					s, ran := results[filepath.Join(library, f)]
+					Expect(ran).To(BeTrue(), text)
+					passes(u, s, text)
+				})
 			}
 		})
 	}
@@ -38,20 +55,42 @@ var _ = Describe("the scenario library", func() {
 	})
 })
 
-// passes runs one file of the library: every check of every step is met, and
-// what it says of states comes from where that user can have it.
-func passes(u *user, file string) {
+// onHostClock are the files of the library that are not for the virtual clock, as
+// paths in it.
+func onHostClock() (files []string) {
+	for _, f := range scenarios.Files() {
+		src, err := scenarios.Library.ReadFile(f)
+		if err != nil {
+			panic(err)
+		}
+		if s, err := spec.Decode(f, src); err != nil || s.Clock != spec.VirtualClock {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+// libraryFiles are the same as copies that every user can read.
+func libraryFiles() (files []string) {
+	for _, f := range onHostClock() {
+		files = append(files, filepath.Join(library, f))
+	}
+	return files
+}
+
+// passes holds that every check of every step was met, and that what it says of
+// states comes from where that user can have it.
+func passes(u *user, d report.ScenarioDocument, text string) {
 	GinkgoHelper()
-	r := u.run(file)
-	Expect(r.code).To(BeZero(), "%s%s", r.stdout, r.stderr)
-	Expect(r.document.OK).To(BeTrue())
+	Expect(d.Error).To(BeEmpty())
+	Expect(d.Skipped).To(BeEmpty())
 	source := "packets"
 	if u != ordinary && u.has("state tracepoint") {
 		source = "tracepoint"
 	}
 	checks := 0
-	for _, s := range r.steps() {
-		Expect(unmet(s)).To(BeEmpty(), "step %d", s.Step)
+	for _, s := range d.Steps {
+		Expect(unmet(s)).To(BeEmpty(), "step %d\n%s", s.Step, text)
 		checks += len(s.Checks)
 		if s.States != nil {
 			Expect(s.States.Source).To(Equal(source), "step %d", s.Step)
@@ -60,5 +99,6 @@ func passes(u *user, file string) {
 			Expect(s.AcceptSource).To(Equal(source), "step %d", s.Step)
 		}
 	}
+	Expect(d.OK).To(BeTrue(), text)
 	Expect(checks).To(BeNumerically(">", 0))
 }

@@ -12,6 +12,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"testbed/scenarios"
 )
 
 // root is the repository's root folder.
@@ -39,9 +41,9 @@ var _ = BeforeSuite(func() {
 	Expect(err).NotTo(HaveOccurred(), "%s", out)
 
 	library = filepath.Join(dir, "scenarios")
-	Expect(os.Mkdir(library, 0o755)).To(Succeed())
-	for _, f := range scenarioFiles() {
-		copyFile(f, filepath.Join(library, filepath.Base(f)))
+	for _, f := range scenarios.Files() {
+		Expect(os.MkdirAll(filepath.Join(library, filepath.Dir(f)), 0o755)).To(Succeed())
+		copyFile(filepath.Join(root, "scenarios", f), filepath.Join(library, f))
 	}
 	self.requireSandbox()
 })
