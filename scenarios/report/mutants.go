@@ -113,13 +113,31 @@ func (t *text) mutant(change string, r *verdict.Result) {
 // mutated scenario is the mutation.
 func noticedBy(r *verdict.Result) string {
 	for i := range r.Steps {
-		for _, c := range r.Steps[i].Verdict.Checks {
-			if !c.OK {
-				return fmt.Sprintf("step %d, %s: expected %s, observed %s", i, inline(c.Key, maxField), expectation(c), inline(c.Observed, maxField))
+		if c := unmet(r.Steps[i].Verdict.Checks); c != nil {
+			return fmt.Sprintf("step %d, %s", i, unlike(c))
+		}
+		for k, n := range r.Steps[i].Nested() {
+			if c := unmet(n.Verdict.Checks); c != nil {
+				return fmt.Sprintf("step %d.%d, %s", i, k+1, unlike(c))
 			}
 		}
 	}
 	return ""
+}
+
+// unmet is the first check that was not met, or nil.
+func unmet(checks []verdict.Check) *verdict.Check {
+	for i := range checks {
+		if !checks[i].OK {
+			return &checks[i]
+		}
+	}
+	return nil
+}
+
+// unlike is what a check expected and observed.
+func unlike(c *verdict.Check) string {
+	return fmt.Sprintf("%s: expected %s, observed %s", inline(c.Key, maxField), expectation(*c), inline(c.Observed, maxField))
 }
 
 // MutantsSummary writes one line about several scenarios' mutations. wall is the

@@ -19,6 +19,15 @@ func mutants(results ...*verdict.Result) *Mutants {
 	return m
 }
 
+// inParallel is a result whose one step is performed in a parallel step.
+func inParallel(r *verdict.Result) *verdict.Result {
+	inner := r.Steps[0]
+	return &verdict.Result{Steps: []verdict.StepResult{{
+		Observation: &verdict.Observation{Kind: verdict.Parallel, Parallel: []*verdict.Observation{inner.Observation}},
+		Verdict:     verdict.Verdict{Parallel: []verdict.Verdict{inner.Verdict}},
+	}}}
+}
+
 func TestMutants(t *testing.T) {
 	green, red, broke := &verdict.Result{}, dropped(7*time.Second, 0), &verdict.Result{Err: errors.New("no memory")}
 	red.Steps[0].Verdict = verdict.Verdict{Checks: []verdict.Check{{Key: "outcome", Expected: "connected", Observed: "timed-out"}}}
@@ -29,6 +38,7 @@ func TestMutants(t *testing.T) {
 		want string
 	}{
 		{"noticed", mutants(green, red), true, "step 0, outcome: expected connected, observed timed-out"},
+		{"noticed in a parallel step", mutants(green, inParallel(red)), true, "step 0.1, outcome: expected connected, observed timed-out"},
 		{"not noticed", mutants(green, red, green), false, "no expectation notices it"},
 		{"could not run", mutants(green, broke), false, "could not run: no memory"},
 		{"without mutations", mutants(green), false, "It names no mutation"},
