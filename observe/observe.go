@@ -162,6 +162,12 @@ const (
 	ByMTU Cause = "too-big"
 	// ByNoForwarding is a host that was asked to forward.
 	ByNoForwarding Cause = "no-forwarding"
+	// ByFullTable is a packet that would begin a flow for which connection tracking
+	// has no room.
+	ByFullTable Cause = "conntrack-full"
+	// ByRPFilter is a packet from a source to which another interface leads (RFC
+	// 3704).
+	ByRPFilter Cause = "rp-filter"
 	// ByFullQueue is a listener whose accept queue is full.
 	ByFullQueue Cause = "accept-queue-full"
 	// Unknown means that no known reason fits.

@@ -20,7 +20,21 @@ const (
 	DropPacket Action = "drop"
 	// Reject discards and answers.
 	Reject Action = "reject"
+	// ClampMSS, Strip and BleachECN rewrite what they match and let it go on to
+	// the next rule; see Passes.
+	ClampMSS  Action = "clamp-mss"
+	Strip     Action = "strip"
+	BleachECN Action = "bleach-ecn"
+	// Synproxy answers SYNs in the server's name, and opens the connection to the
+	// server once the client has completed its handshake.
+	Synproxy Action = "synproxy"
 )
+
+// Ends tells whether what a rule with the action matches goes no further.
+func (a Action) Ends() bool { return a == DropPacket || a == Reject || a == Synproxy }
+
+// Passes tells whether what a rule with the action matches meets the next rules.
+func (a Action) Passes() bool { return a == ClampMSS || a == Strip || a == BleachECN }
 
 // RejectWith is how a rejecting rule answers.
 type RejectWith string
@@ -44,6 +58,13 @@ type Rule struct {
 	Action Action
 	// With is set when Action is Reject.
 	With RejectWith
+	// MSS is what ClampMSS lowers the option to; zero means what fits the MTU of the
+	// packet's route.
+	MSS uint16
+	// Options are what Strip takes away.
+	Options []TCPOption
+	// Proxy is set when Action is Synproxy.
+	Proxy *Proxy
 }
 
 // Match is a conjunction: a packet matches when it meets every field that is
@@ -84,6 +105,9 @@ func (r PortRange) IsZero() bool { return r == PortRange{} }
 type Rate struct {
 	Packets uint64
 	Per     string
+	// Burst is how many packets may come at once before the rate counts; zero
+	// means nft's default, 5.
+	Burst uint32
 }
 
 // TCPFlags is a set of TCP flags, as in the header's fourteenth byte (RFC 9293,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"testbed/netem"
 )
@@ -30,7 +31,7 @@ type PlanNode struct {
 	Routes     []PlanRoute
 	// Pins are the sysctls that the testbed sets before the interfaces exist, and
 	// InterfacePins those that it sets on them. Sysctls are those of the node's
-	// NAT, then its own, set when its rules are there: conntrack has none before.
+	// NAT and its synproxies, then its own, set when its rules are there: conntrack has none before.
 	Pins          []Sysctl
 	InterfacePins []Sysctl
 	Sysctls       []Sysctl
@@ -98,7 +99,7 @@ func MakePlan(t *Topology) (*Plan, error) {
 	p := &Plan{Topology: t, Nodes: make([]PlanNode, len(t.Nodes)), Links: make([]PlanLink, len(t.Links)), graph: g, ends: make([][2][2]int, len(t.Links))}
 	for i := range t.Nodes {
 		n := &t.Nodes[i]
-		p.Nodes[i] = PlanNode{Name: n.Name, Role: n.Role, Pins: pins(n), Sysctls: append(natSysctls(n.NAT), n.Sysctls...), CongestionControl: congestionControl(n)}
+		p.Nodes[i] = PlanNode{Name: n.Name, Role: n.Role, Pins: pins(n), Sysctls: slices.Concat(natSysctls(n.NAT), proxySysctls(n.Firewall), n.Sysctls), CongestionControl: congestionControl(n)}
 	}
 	inside, err := natInsides(t, g)
 	if err != nil {

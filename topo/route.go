@@ -39,7 +39,7 @@ func (p *Plan) planRoutes(n int, inside []nodeSet) error {
 	t := &routeTable{plan: p, node: &p.Nodes[n], seen: map[netip.Prefix]bool{}}
 	for _, r := range p.Topology.Nodes[n].Routes {
 		if err := t.written(r); err != nil {
-			return fmt.Errorf("node %s: route to %s: %w", t.node.Name, r.To, err)
+			return fmt.Errorf("node %s: route to %s: %w", t.node.Name, r.Destination(), err)
 		}
 	}
 	for i := range t.node.Interfaces {
@@ -64,18 +64,57 @@ func (p *Plan) planRoutes(n int, inside []nodeSet) error {
 	return nil
 }
 
-// written adds a route of the topology.
-func (t *routeTable) written(r Route) error {
-	if r.Kind != Unicast {
-		t.add(PlanRoute{To: r.To.Masked(), Kind: r.Kind, Interface: -1})
-		return nil
+// Destination is what a route leads to: a prefix, or a node's name.
+func (r *Route) Destination() string {
+	if r.ToNode != "" {
+		return r.ToNode
 	}
+	return r.To.String()
+}
+
+// written adds a route of the topology, or one for each address of the node that
+// it leads to.
+func (t *routeTable) written(r Route) error {
 	out := slices.IndexFunc(t.node.Interfaces, func(f Interface) bool { return f.Peer == r.Via })
-	if out < 0 {
+	if r.Kind == Unicast && out < 0 {
 		return fmt.Errorf("no link to %q", r.Via)
 	}
-	t.via(r.To.Masked(), out)
-	return nil
+	to, err := t.destinations(r)
+	for _, prefix := range to {
+		switch {
+		case r.Kind != Unicast:
+			t.add(PlanRoute{To: prefix, Kind: r.Kind, Interface: -1})
+		case t.isNeighbours(prefix, out):
+			t.add(PlanRoute{To: prefix, Kind: Unicast, Interface: out})
+		default:
+			t.via(prefix, out)
+		}
+	}
+	return err
+}
+
+// destinations are the prefixes that a route leads to.
+func (t *routeTable) destinations(r Route) (all []netip.Prefix, err error) {
+	if r.ToNode == "" {
+		return []netip.Prefix{r.To.Masked()}, nil
+	}
+	n := t.plan.Topology.NodeIndex(r.ToNode)
+	if n < 0 {
+		return nil, fmt.Errorf("no node %q", r.ToNode)
+	}
+	for i := range t.plan.Nodes[n].Interfaces {
+		for _, a := range t.plan.Usable(&t.plan.Nodes[n].Interfaces[i]) {
+			all = append(all, netip.PrefixFrom(a.Addr(), a.Addr().BitLen()))
+		}
+	}
+	return all, nil
+}
+
+// isNeighbours tells whether a prefix is an address at the other end of an
+// interface's link, to which no gateway leads.
+func (t *routeTable) isNeighbours(p netip.Prefix, out int) bool {
+	f := &t.node.Interfaces[out]
+	return p.IsSingleIP() && hasAddress(t.plan.Interface(f.Link, f.Side.Other()), p.Addr())
 }
 
 // behindOneRouter tells whether a node is a host whose only neighbour is a

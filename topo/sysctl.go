@@ -106,6 +106,15 @@ func pins(n *Node) []Sysctl {
 		Sysctl{Name: "net.ipv6.conf.default.forwarding", Value: forward})
 }
 
+// proxySysctls are what a synproxy needs (nft(8), SYNPROXY STATEMENT): the ACK that
+// completes a client's handshake must belong to no flow.
+func proxySysctls(rules []Rule) []Sysctl {
+	if !slices.ContainsFunc(rules, func(r Rule) bool { return r.Action == Synproxy }) {
+		return nil
+	}
+	return []Sysctl{{Name: "net.netfilter.nf_conntrack_tcp_loose", Value: "0"}, {Name: "net.ipv4.tcp_syncookies", Value: "1"}}
+}
+
 // natSysctls make conntrack forget as the NAT says, and never pick a flow up in
 // its middle.
 func natSysctls(nat *NAT) []Sysctl {

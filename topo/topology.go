@@ -39,7 +39,10 @@ type Node struct {
 	// matches is accepted.
 	Firewall []Rule
 	// NAT is nil on a node that translates nothing.
-	NAT     *NAT
+	NAT *NAT
+	// Flows is how many flows the node's connection tracking has room for; what
+	// would begin another one is dropped. Zero means enough for all.
+	Flows   uint32
 	Sysctls []Sysctl
 	// Addresses replace those that the plan would assign on a link.
 	Addresses []Address
@@ -66,7 +69,9 @@ type Address struct {
 
 // Route is a route written out.
 type Route struct {
-	To netip.Prefix
+	// To is a prefix, unless ToNode names a node, all of whose addresses are meant.
+	To     netip.Prefix
+	ToNode string
 	// Kind is Unicast, or what the kernel does with packets of that prefix.
 	Kind RouteKind
 	// Via names the neighbour that a Unicast route leads to.

@@ -102,6 +102,9 @@ func (t *tracer) lostOnLink(c *replica, cause observe.Cause) observe.Fate {
 // inNode is the fate of what was delivered to a node and not forwarded.
 func (t *tracer) inNode(c *replica) observe.Fate {
 	p, changed := t.translated(c.node, c.last)
+	if d, ok := t.atEntrance(c); ok {
+		return observe.Fate{Drop: d}
+	}
 	owner := t.owns(c.node, c.last.Packet.Dst)
 	if owner && (!changed || t.owns(c.node, p.Dst)) {
 		return observe.Fate{Delivered: true}

@@ -220,7 +220,7 @@ func (t *tracer) delivered(f *observe.Frame, p *observe.Packet) {
 	x.lane.last = x
 	t.on(way{f.Link, f.Side}).cross(x)
 	if p != nil {
-		at := keyAtNode(node, p)
+		at := t.keyAtNode(node, p)
 		t.atNode[at] = append(t.atNode[at], c)
 	}
 }

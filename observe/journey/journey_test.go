@@ -36,6 +36,11 @@ func withRoutes(t topo.Topology, node string, rs ...topo.Route) topo.Topology {
 	return t
 }
 
+func withSysctl(t topo.Topology, node, name, value string) topo.Topology {
+	t.Nodes[t.NodeIndex(node)].Sysctls = []topo.Sysctl{{Name: name, Value: value}}
+	return t
+}
+
 func drop(name string, m topo.Match) topo.Rule {
 	return topo.Rule{Name: name, Hook: topo.Forward, Match: m, Action: topo.DropPacket}
 }
@@ -224,6 +229,35 @@ func TestTrace(t *testing.T) {
 			q := s
 			r.path(segment{proto: 1, src: r.addr("client", "fw", 0), dst: s.src, kind: 3, code: 13, quoted: &q}, "fw", "client")
 		}, []string{"SYN client>fw dead in fw: prohibit, admin-prohibited", "ICMP 3/13 fw>client delivered"}},
+		{"no room for another flow", chain(), func(r *record) {
+			s := r.syn()
+			r.path(s, "client", "fw", "server")
+			s.src = r.addr("server", "client", 40001)
+			r.path(s, "client", "fw")
+			r.path(segment{src: s.src, dst: s.dst, flags: topo.ACK, seq: 101, ack: 901, ts: 2, id: 2}, "client", "fw", "server")
+			r.count("fw", "conntrack:full", 1)
+		}, []string{"SYN client>fw>server delivered", "SYN client>fw dead in fw: conntrack-full", "ACK client>fw>server delivered"}},
+		{"no room at the server for one of two flows", chain(), func(r *record) {
+			s := r.syn()
+			r.path(s, "client", "fw", "server")
+			r.path(synAck(s), "server", "fw", "client")
+			s.src, s.id = r.addr("server", "client", 40001), 9
+			r.path(s, "client", "fw", "server")
+			r.count("server", "conntrack:full", 1)
+		}, []string{"SYN client>fw>server delivered", "SYN-ACK server>fw>client delivered", "SYN client>fw>server dead in server: conntrack-full"}},
+		{"from where no route leads back", withSysctl(withRoutes(chain(), "fw", topo.Route{ToNode: "client", Kind: topo.Unicast, Via: "server"}), "fw", "net.ipv4.conf.eth0.rp_filter", "1"), func(r *record) {
+			r.path(r.syn(), "client", "fw")
+		}, []string{"SYN client>fw dead in fw: rp-filter"}},
+		{"loosely filtered, from where another route leads back", withSysctl(withRoutes(chain(), "fw", topo.Route{ToNode: "client", Kind: topo.Unicast, Via: "server"}), "fw", "net.ipv4.conf.all.rp_filter", "2"), func(r *record) {
+			r.path(r.syn(), "client", "fw", "server")
+		}, []string{"SYN client>fw>server delivered"}},
+		{"without its timestamps", chain(topo.Rule{Name: "no-ts", Hook: topo.Forward, Action: topo.Strip, Options: []topo.TCPOption{topo.OptionTimestamps}}), func(r *record) {
+			s := r.syn()
+			r.path(s, "client", "fw")
+			s.bare = true
+			r.path(s.hop(1), "fw", "server")
+			r.count("fw", "no-ts", 1)
+		}, []string{"SYN client>fw>server delivered"}},
 		{"no route", chain(), func(r *record) {
 			s := r.syn().to(netip.MustParseAddrPort("203.0.113.1:80"))
 			r.path(s, "client", "fw")

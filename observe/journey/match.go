@@ -74,7 +74,15 @@ type nodeKey struct {
 	constant
 }
 
-func keyAtNode(node int, p *observe.Packet) nodeKey { return nodeKey{node, p.TTL, constantOf(p)} }
+// keyAtNode leaves out what the node's rules may change on the way.
+func (t *tracer) keyAtNode(node int, p *observe.Packet) nodeKey {
+	k := nodeKey{node, p.TTL, constantOf(p)}
+	firewall := t.plan.Topology.Nodes[node].Firewall
+	if slices.ContainsFunc(firewall, func(r topo.Rule) bool { return slices.Contains(r.Options, topo.OptionTimestamps) }) {
+		k.tsval, k.tsecr = 0, 0
+	}
+	return k
+}
 
 // forwarded takes the copy out of a node's that leaves it again as s, or nil if
 // the node itself is the sender. Of several the one that arrived last is taken:
@@ -83,7 +91,7 @@ func (t *tracer) forwarded(node int, s observe.Sighting) *replica {
 	if t.plan.Nodes[node].Role != topo.Router || s.Packet.TTL == 255 {
 		return nil
 	}
-	k := keyAtNode(node, s.Packet)
+	k := t.keyAtNode(node, s.Packet)
 	k.ttl++
 	held, nat := t.atNode[k], t.plan.Topology.Nodes[node].NAT != nil
 	best, most := -1, 0

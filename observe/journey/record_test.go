@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,8 +44,10 @@ type segment struct {
 	seq, ack uint32
 	length   int
 	ts       uint32
-	id       uint16
-	ttl      uint8 // 64 if zero
+	// bare has NOPs where others have their timestamps.
+	bare bool
+	id   uint16
+	ttl  uint8 // 64 if zero
 	// kind, code and quoted are ICMP's.
 	kind, code uint8
 	quoted     *segment
@@ -106,6 +109,9 @@ func (s segment) transport(ip gopacket.NetworkLayer) []gopacket.SerializableLaye
 		SrcPort: layers.TCPPort(s.src.Port()), DstPort: layers.TCPPort(s.dst.Port()), Seq: s.seq, Ack: s.ack,
 		SYN: has(topo.SYN), ACK: has(topo.ACK), FIN: has(topo.FIN), RST: has(topo.RST),
 		Options: []layers.TCPOption{{OptionType: layers.TCPOptionKindTimestamps, OptionLength: 10, OptionData: []byte{byte(s.ts >> 24), byte(s.ts >> 16), byte(s.ts >> 8), byte(s.ts), 0, 0, 0, 0}}},
+	}
+	if s.bare {
+		h.Options = slices.Repeat([]layers.TCPOption{{OptionType: layers.TCPOptionKindNop, OptionLength: 1}}, 12)
 	}
 	_ = h.SetNetworkLayerForChecksum(ip)
 	return []gopacket.SerializableLayer{h, payload}

@@ -119,6 +119,9 @@ type builder struct {
 	overtook []int
 }
 
+// nodeAt is the node at whose interface a packet was seen.
+func (b *builder) nodeAt(s *observe.Sighting) string { return b.linkEnds(s.Link)[s.Side] }
+
 // hop is a node that a packet touched, with when it came and when it left; a
 // zero time is not known.
 type hop struct {

@@ -3,6 +3,7 @@ package ladder
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"testbed/netem"
 	"testbed/observe"
@@ -130,6 +131,10 @@ func killed(j *observe.Journey) string {
 		what = "does not forward"
 	case observe.ByFullQueue:
 		what = "accept queue full"
+	case observe.ByFullTable:
+		what = "conntrack table full"
+	case observe.ByRPFilter:
+		what = "rp_filter"
 	case observe.Unknown, "":
 		what = "lost for an unknown reason"
 	}
@@ -169,12 +174,30 @@ func (b *builder) remarks(js []*observe.Journey, routes []route, i int) []string
 	if routes[i].twice {
 		s = append(s, "arrived twice")
 	}
+	s = append(s, rewritten(js[i].Rewrites(b.nodeAt))...)
 	switch n := b.overtook[i]; n {
 	case 0:
 	case 1:
 		s = append(s, "overtook a packet")
 	default:
 		s = append(s, fmt.Sprintf("overtook %d packets", n))
+	}
+	return s
+}
+
+// rewritten says what one node or several changed in a packet: the values of one
+// field, the names of several.
+func rewritten(all []observe.Rewrite) (s []string) {
+	for i := 0; i < len(all); {
+		node, names := all[i].Node, []string{}
+		text := all[i].Text() + " at " + node
+		for ; i < len(all) && all[i].Node == node; i++ {
+			names = append(names, string(all[i].Field))
+		}
+		if len(names) > 1 {
+			text = node + " changed " + strings.Join(names, ", ")
+		}
+		s = append(s, text)
 	}
 	return s
 }

@@ -84,7 +84,9 @@ type StepDocument struct {
 	SeenFrom string          `json:"seen_from,omitempty"`
 	SeenAddr string          `json:"seen_addr,omitempty"`
 	Rules    []RuleDocument  `json:"rules,omitempty"`
-	Status   int             `json:"status,omitempty"`
+	// Rewrites are what nodes on the way changed in packets.
+	Rewrites []RewriteDocument `json:"rewrites,omitempty"`
+	Status   int               `json:"status,omitempty"`
 	// Command is there for exec steps, Answer for exchanges.
 	Command *CommandDocument `json:"command,omitempty"`
 	Answer  string           `json:"answer,omitempty"`
@@ -132,6 +134,17 @@ type RuleDocument struct {
 	Rule    string `json:"rule"`
 	Action  string `json:"action"`
 	Packets uint64 `json:"packets"`
+}
+
+// RewriteDocument is a field of packets that a node changed on their way: ecn, mss,
+// wscale, sack, timestamps, fast_open or ecn_setup. From and To are
+// in words, "none" for an option that is not there.
+type RewriteDocument struct {
+	Node    string `json:"node"`
+	Field   string `json:"field"`
+	From    string `json:"from"`
+	To      string `json:"to"`
+	Packets int    `json:"packets"`
 }
 
 // CommandDocument is a command's exit code and output.

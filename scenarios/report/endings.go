@@ -63,6 +63,10 @@ func endingOf(d observe.Drop) ending {
 		return ending{agent: node + ", whose next link is too small for that size", verb: "dropped"}
 	case observe.ByNoForwarding:
 		return ending{agent: node + ", a host, which does not forward", verb: "dropped"}
+	case observe.ByFullTable:
+		return ending{agent: node + ", whose table of flows is full (nf_conntrack: table full, dropping packet)", verb: "dropped"}
+	case observe.ByRPFilter:
+		return ending{agent: node + ", whose route back to the source leads elsewhere (rp_filter; nothing is logged unless log_martians is set)", verb: "dropped"}
 	case observe.ByFullQueue:
 		return ending{agent: node + ", whose accept queue is full", verb: "dropped"}
 	}

@@ -41,7 +41,7 @@ func explain(step *spec.Step, o *verdict.Observation, v verdict.Verdict, t *topo
 		return ""
 	}
 	e := gather(step, o, v, t)
-	return paragraph(e.story(), e.difference())
+	return paragraph(e.story(), e.rewritten(), e.difference())
 }
 
 // story is the paragraph without the verdict.

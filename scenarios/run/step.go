@@ -154,6 +154,7 @@ func (l *Lab) set(s spec.Set) error {
 	}
 	for _, change := range []func() error{
 		ifSet(s.Firewall, func(r []topo.Rule) error { return l.net.SetFirewall(node, r) }),
+		ifSet(s.Flows, func(most uint32) error { return l.net.SetFlows(node, most) }),
 		ifSet(s.Sysctls, func(v []topo.Sysctl) error { return l.net.SetSysctls(node, v) }),
 		ifSet(s.Routes, func(r []topo.Route) error { return l.net.SetRoutes(node, r) }),
 	} {
@@ -165,11 +166,11 @@ func (l *Lab) set(s spec.Set) error {
 }
 
 // ifSet applies a change that is named.
-func ifSet[T any](list *[]T, apply func([]T) error) func() error {
+func ifSet[T any](value *T, apply func(T) error) func() error {
 	return func() error {
-		if list == nil {
+		if value == nil {
 			return nil
 		}
-		return apply(*list)
+		return apply(*value)
 	}
 }

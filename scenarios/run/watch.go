@@ -194,6 +194,7 @@ func (w *watch) observe(o *verdict.Observation, c *connection) error {
 			c.told = j.SentAt()
 		}
 	}
+	o.Rewrites = journey.Rewrites(w.lab.net.Plan, o.Journeys)
 	return nil
 }
 

@@ -45,6 +45,9 @@ func (b *builder) expect(r *rawExpect) *Expect {
 	if r.Stderr != nil {
 		e.Stderr = &r.Stderr.V
 	}
+	if r.Rewritten != nil {
+		e.Rewritten = b.rewritten(r.Rewritten)
+	}
 	e.Kernels = b.kernels(r)
 	return e
 }

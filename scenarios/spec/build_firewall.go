@@ -53,6 +53,7 @@ func (b *builder) rule(n *topo.Node, r *rawRule) topo.Rule {
 		return rule
 	}
 	rule.Action = r.Action.V
+	b.rewriting(&rule, r)
 	if rule.Action == topo.Reject {
 		rule.With = topo.PortUnreachable
 	}

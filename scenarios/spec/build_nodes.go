@@ -13,9 +13,17 @@ func (b *builder) node(n *topo.Node, raw *rawNode) {
 	n.Listen = b.listeners(raw.Listen)
 	n.Firewall = b.firewall(n, raw.Firewall)
 	n.NAT = b.nat(n, raw.NAT)
+	n.Flows = flows(raw.Conntrack)
 	n.Sysctls = b.sysctls(&raw.Sysctls)
 	n.Addresses = b.addresses(n, raw.Addresses)
 	n.Routes = b.routes(n, raw.Routes)
+}
+
+func flows(raw *rawConntrack) uint32 {
+	if raw == nil || raw.Max == nil {
+		return 0
+	}
+	return uint32(raw.Max.V)
 }
 
 func (b *builder) listeners(raw []*rawListener) (ls []topo.Listener) {
@@ -194,12 +202,12 @@ func (b *builder) uniqueAddresses(raw *rawScenario) {
 }
 
 func (b *builder) routes(n *topo.Node, raw []*rawRoute) (all []topo.Route) {
-	used := map[netip.Prefix]bool{}
+	used, named := map[netip.Prefix]bool{}, map[string]bool{}
 	for _, r := range raw {
 		if r.To == nil || r.Via == nil {
 			continue
 		}
-		to, c := b.destination(r.To)
+		to, c := b.destination(n, r.To)
 		if c != nil {
 			c.message = "to: " + c.message
 			b.add(r.To.mark, c)
@@ -208,6 +216,13 @@ func (b *builder) routes(n *topo.Node, raw []*rawRoute) (all []topo.Route) {
 		if !slices.Contains([]topo.RouteKind{topo.Blackhole, topo.Unreachable, topo.Prohibit}, route.Kind) {
 			route.Kind, route.Via = topo.Unicast, r.Via.V
 			b.via(n, r.Via)
+		}
+		if slices.Contains(b.names, r.To.V) {
+			if named[r.To.V] {
+				b.add(r.To.mark, bad("a second route to %s", r.To.V).want("one route to each node"))
+			}
+			named[r.To.V], route.ToNode = true, r.To.V
+			all = append(all, route)
 		}
 		for _, route.To = range to {
 			if used[route.To] {
@@ -232,19 +247,22 @@ func (b *builder) via(n *topo.Node, r *ref) {
 	}
 }
 
-// destination are the prefixes that a route's to means.
-func (b *builder) destination(r *ref) ([]netip.Prefix, *complaint) {
+// destination are the prefixes that a route's to means; none for a node's name.
+func (b *builder) destination(n *topo.Node, r *ref) ([]netip.Prefix, *complaint) {
 	if r.V == "default" {
 		return defaultRoutes, nil
 	}
-	const valid = "a prefix such as 192.0.2.0/24, an address, or default"
-	if slices.Contains(b.names, r.V) {
-		return nil, notYet("a route to a node by its name").want(valid)
+	const valid = "a node's name, a prefix such as 192.0.2.0/24, an address, or default"
+	switch {
+	case r.V == n.Name:
+		return nil, bad("%s itself needs no route to itself", r.V).want(valid)
+	case slices.Contains(b.names, r.V):
+		return nil, nil
 	}
 	p, c := parseNetwork(r.V)
 	if c != nil {
 		if c.nearest == "" {
-			c.near(nearest(r.V, []string{"default"}))
+			c.near(nearest(r.V, append(slices.Clone(b.names), "default")))
 		}
 		return nil, c.want(valid)
 	}

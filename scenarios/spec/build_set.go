@@ -45,8 +45,8 @@ func (b *builder) setLink(s *Set, r *rawSetLink) {
 }
 
 func (b *builder) setNode(s *Set, r *rawSetNode) {
-	if r.Listen == nil && r.Firewall == nil && r.Sysctls == nil && r.Routes == nil && !r.partial {
-		b.add(r.mark, bad("a set that changes nothing").want("one of listen, firewall, sysctls, routes"))
+	if r.Listen == nil && r.Firewall == nil && r.Sysctls == nil && r.Routes == nil && r.Conntrack == nil && !r.partial {
+		b.add(r.mark, bad("a set that changes nothing").want("one of listen, firewall, conntrack, sysctls, routes"))
 	}
 	if !b.known("node", r.Node) {
 		return
@@ -63,6 +63,10 @@ func (b *builder) setNode(s *Set, r *rawSetNode) {
 		rules := nonNil(b.firewall(&n, *r.Firewall))
 		s.Firewall = &rules
 		changes = append(changes, fmt.Sprintf("firewall with %s", plural(len(rules), "rule")))
+	}
+	if most := flows(r.Conntrack); most > 0 {
+		s.Flows = &most
+		changes = append(changes, fmt.Sprintf("room for %s", plural(int(most), "flow")))
 	}
 	if r.Sysctls != nil {
 		sysctls := nonNil(b.sysctls(r.Sysctls))

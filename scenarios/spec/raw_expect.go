@@ -38,6 +38,7 @@ type rawExpect struct {
 	States        *rawStates     `json:"states" on:"connect,http,exchange,await,close" doc:"the TCP states that each end entered, in order"`
 	SeenFrom      *ref           `json:"seen_from" on:"connect,http,exchange" doc:"the node whose address the server saw"`
 	Dropped       *rawDropped    `json:"dropped" on:"connect,http,exec,exchange,await,close" doc:"where packets died, and why"`
+	Rewritten     *rawRewritten  `json:"rewritten" on:"connect,http,exchange" doc:"what a node on the way changed in packets: {at: fw, field: mss, from: 1460, to: 1340}"`
 
 	Kernels entries[rawExpect] `json:"kernels" on:"connect,http,exec,exchange,await,close" doc:"what is expected in addition on some kernels, by a range of versions such as >= 6.5 in quotes"`
 }
@@ -87,6 +88,16 @@ type rawDropped struct {
 
 func (*rawDropped) noun() string { return "dropped" }
 
+type rawRewritten struct {
+	mark
+	At    *ref   `json:"at" doc:"the node that changed them"`
+	Field *field `json:"field" jsonschema:"required" doc:"what it changed: ecn, mss, wscale, sack, timestamps, fast_open or ecn_setup"`
+	From  *word  `json:"from" doc:"the value before: a number for mss and wscale, yes, none, or such as ect0 for ecn"`
+	To    *word  `json:"to" doc:"the value after"`
+}
+
+func (*rawRewritten) noun() string { return "rewritten" }
+
 // place is a node's name, a link's two, or a link's two joined by a hyphen.
 type place struct {
 	mark
@@ -126,13 +137,14 @@ var packetKinds = []string{"syn", "syn_ack", "ack", "rst", "fin"}
 
 // causes are observe's, then netem's.
 var causes = []observe.Cause{
-	observe.ByRule, observe.ByNAT, observe.ByBlackhole, observe.ByUnreachable, observe.ByProhibit, observe.ByNoRoute,
+	observe.ByRule, observe.ByNAT, observe.ByFullTable, observe.ByRPFilter, observe.ByBlackhole, observe.ByUnreachable, observe.ByProhibit, observe.ByNoRoute,
 	observe.ByNoNeighbour, observe.ByTTL, observe.ByMTU, observe.ByNoForwarding, observe.ByFullQueue, observe.Unknown,
 	observe.Cause(netem.Lost), observe.Burst, observe.Corrupted, observe.Cause(netem.TooBig), observe.Cause(netem.LinkDown), observe.Cause(netem.Overflow),
 }
 
 func (v *errno) parse(s scalar) (c *complaint)    { v.V, c = pick(s, errnos); return c }
 func (v *tcpState) parse(s scalar) (c *complaint) { v.V, c = pick(s, observe.States); return c }
+func (v *field) parse(s scalar) (c *complaint)    { v.V, c = pick(s, observe.Fields); return c }
 func (v *cause) parse(s scalar) (c *complaint)    { v.V, c = pick(s, causes); return c }
 
 func (v *outcome) read(d *decoder, key string, n ast.Node) bool {

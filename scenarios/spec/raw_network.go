@@ -35,6 +35,7 @@ type rawNode struct {
 	Listen    []*rawListener   `json:"listen" doc:"the TCP servers that run on the node"`
 	Firewall  []*rawRule       `json:"firewall" doc:"rules, tried in order within their hook; what none matches is accepted"`
 	NAT       *rawNAT          `json:"nat" doc:"translates the source of what leaves toward one neighbour"`
+	Conntrack *rawConntrack    `json:"conntrack" doc:"the node's table of flows"`
 	Sysctls   entries[setting] `json:"sysctls" doc:"kernel parameters of the node, net.* only; a name that ends in ? may be missing from the kernel"`
 	Addresses *rawAddresses    `json:"addresses" doc:"addresses with prefix lengths in place of the planned ones: a list, or a map from neighbour to list"`
 	Routes    []*rawRoute      `json:"routes" doc:"routes in addition to the planned ones, over which they win"`
@@ -58,11 +59,25 @@ type rawRule struct {
 	Name   *title      `json:"name" doc:"names the rule in reports; default rule-N, by its place in the list"`
 	Hook   *hook       `json:"hook" doc:"where the rule applies; default forward on a router, input on a host"`
 	Match  *rawMatch   `json:"match" doc:"the conditions, all of which must hold; default every packet"`
-	Action *action     `json:"action" jsonschema:"required" doc:"accept, drop or reject"`
+	Action *action     `json:"action" jsonschema:"required" doc:"accept, drop, reject, clamp-mss, strip, bleach-ecn or synproxy"`
 	With   *rejectWith `json:"with" doc:"how a reject answers; default port-unreachable"`
+
+	MSS      *mss         `json:"mss" doc:"what clamp-mss lowers the MSS to; default what fits the MTU of the route"`
+	Options  []*tcpOption `json:"options" doc:"what strip takes away: mss, wscale, sack, timestamps, fast_open, ecn_setup"`
+	Synproxy *rawProxy    `json:"synproxy" doc:"what a synproxy announces in the server's name"`
 }
 
 func (*rawRule) noun() string { return "a firewall rule" }
+
+type rawProxy struct {
+	mark
+	MSS           *mss   `json:"mss" doc:"the MSS; default 1460"`
+	WindowScale   *shift `json:"wscale" doc:"the shift of the server's window; default 7"`
+	Timestamps    *truth `json:"timestamps" doc:"whether the server has timestamps; default true"`
+	SACKPermitted *truth `json:"sack" doc:"whether the server takes selective acknowledgements; default true"`
+}
+
+func (*rawProxy) noun() string { return "a synproxy" }
 
 type rawMatch struct {
 	mark
@@ -77,7 +92,7 @@ type rawMatch struct {
 	State       *state   `json:"state" doc:"conntrack's state: new, established, related or invalid"`
 	Nth         *natural `json:"nth" doc:"only the n-th packet that meets the other conditions, from 1"`
 	Probability *percent `json:"probability" doc:"the share of packets that the kernel picks at random, more than 0%"`
-	Rate        *rate    `json:"rate" doc:"while packets come no faster than this, such as 10/second"`
+	Rate        *rate    `json:"rate" doc:"while packets come no faster than this, such as 10/second or 10/second burst 20"`
 }
 
 func (*rawMatch) noun() string { return "a match" }
@@ -92,6 +107,13 @@ type rawNAT struct {
 
 func (*rawNAT) noun() string { return "a nat" }
 
+type rawConntrack struct {
+	mark
+	Max *natural `json:"max" jsonschema:"required" doc:"how many flows it holds; what would begin another one is dropped"`
+}
+
+func (*rawConntrack) noun() string { return "conntrack" }
+
 type rawForward struct {
 	mark
 	Port *port      `json:"port" jsonschema:"required" doc:"the port of the outside address, TCP and UDP"`
@@ -102,7 +124,7 @@ func (*rawForward) noun() string { return "a port forwarding" }
 
 type rawRoute struct {
 	mark
-	To  *ref `json:"to" jsonschema:"required" doc:"a prefix, an address, or default for all of IPv4 and IPv6"`
+	To  *ref `json:"to" jsonschema:"required" doc:"a node's name, a prefix, an address, or default for all of IPv4 and IPv6"`
 	Via *ref `json:"via" jsonschema:"required" doc:"a neighbour, or blackhole, unreachable or prohibit"`
 }
 
@@ -234,13 +256,14 @@ type (
 	rejectWith struct{ value[topo.RejectWith] }
 	proto      struct{ value[string] }
 	state      struct{ value[string] }
+	tcpOption  struct{ value[topo.TCPOption] }
 )
 
 var (
 	roles       = []topo.Role{topo.Host, topo.Router}
 	tlsVersions = []string{"1.2", "1.3"}
 	hooks       = []topo.Hook{topo.Forward, topo.Input, topo.Output}
-	actions     = []topo.Action{topo.Accept, topo.DropPacket, topo.Reject}
+	actions     = []topo.Action{topo.Accept, topo.DropPacket, topo.Reject, topo.ClampMSS, topo.Strip, topo.BleachECN, topo.Synproxy}
 	rejections  = []topo.RejectWith{topo.TCPReset, topo.PortUnreachable, topo.HostUnreachable, topo.NetUnreachable, topo.AdminProhibited}
 	protos      = []string{"tcp", "udp", "icmp", "icmpv6"}
 	states      = []string{"new", "established", "related", "invalid"}
@@ -259,6 +282,7 @@ func (v *hook) parse(s scalar) (c *complaint)       { v.V, c = pick(s, hooks); r
 func (v *action) parse(s scalar) (c *complaint)     { v.V, c = pick(s, actions); return c }
 func (v *rejectWith) parse(s scalar) (c *complaint) { v.V, c = pick(s, rejections); return c }
 func (v *proto) parse(s scalar) (c *complaint)      { v.V, c = pick(s, protos); return c }
+func (v *tcpOption) parse(s scalar) (c *complaint)  { v.V, c = pick(s, topo.TCPOptions); return c }
 func (v *state) parse(s scalar) (c *complaint)      { v.V, c = pick(s, states); return c }
 
 func (v *tlsVersion) parse(s scalar) (c *complaint) {

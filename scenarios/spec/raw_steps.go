@@ -251,7 +251,9 @@ type rawSetNode struct {
 	Listen   *[]*rawListener   `json:"listen" doc:"the servers from now on, in place of those before"`
 	Firewall *[]*rawRule       `json:"firewall" doc:"the rules from now on, in place of those before"`
 	Sysctls  *entries[setting] `json:"sysctls" doc:"kernel parameters to set"`
-	Routes   *[]*rawRoute      `json:"routes" doc:"the written-out routes from now on, in place of those before"`
+
+	Conntrack *rawConntrack `json:"conntrack" doc:"how many flows the table holds from now on"`
+	Routes    *[]*rawRoute  `json:"routes" doc:"the written-out routes from now on, in place of those before"`
 }
 
 func (*rawSetNode) noun() string { return "a change of a node" }
@@ -267,6 +269,7 @@ type (
 	errno    struct{ value[string] }
 	tcpState struct{ value[observe.State] }
 	cause    struct{ value[observe.Cause] }
+	field    struct{ value[observe.Field] }
 )
 
 var (

@@ -183,6 +183,7 @@ type Set struct {
 	Node     string
 	Listen   *[]topo.Listener
 	Firewall *[]topo.Rule
+	Flows    *uint32
 	Sysctls  *[]topo.Sysctl
 	Routes   *[]topo.Route
 	// Text is the change as a person would say it, for reports, such as
@@ -219,10 +220,12 @@ type Expect struct {
 	States   *States
 	SeenFrom string
 	Dropped  *Dropped
-	Status   *Count
-	Exit     *Count
-	Stdout   *Text
-	Stderr   *Text
+	// Rewritten is what a node must have changed.
+	Rewritten *Rewritten
+	Status    *Count
+	Exit      *Count
+	Stdout    *Text
+	Stderr    *Text
 	// Kernels are expected in addition; On chooses among them.
 	Kernels []KernelExpect
 }
@@ -315,6 +318,15 @@ type Dropped struct {
 	Link  *[2]string
 	Rule  string
 	Cause observe.Cause
+}
+
+// Rewritten is a change that a node made to packets of the step. Empty fields
+// but Field expect nothing.
+type Rewritten struct {
+	Node  string
+	Field observe.Field
+	// From and To are the field's values as of observe.Rewrite.
+	From, To string
 }
 
 // Text is an expected output: equal after trimming white space, or matching.

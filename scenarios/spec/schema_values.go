@@ -138,7 +138,7 @@ func (flags) JSONSchema() *jsonschema.Schema {
 func (handshake) JSONSchema() *jsonschema.Schema { return text(patternFlags, "TCP flags of a segment") }
 
 func (rate) JSONSchema() *jsonschema.Schema {
-	return text(`^[0-9]+/(second|minute|hour|day)$`, "packets in a unit of time")
+	return text(`^[0-9]+/(second|minute|hour|day)( burst [0-9]+)?$`, "packets in a unit of time, and how many may come at once")
 }
 
 func (bound) JSONSchema() *jsonschema.Schema {
@@ -210,4 +210,8 @@ func (errno) JSONSchema() *jsonschema.Schema      { return oneWord(errnos) }
 func (tcpState) JSONSchema() *jsonschema.Schema   { return oneWord(observe.States) }
 func (ecn) JSONSchema() *jsonschema.Schema        { return oneWord(ecns) }
 func (fastOpen) JSONSchema() *jsonschema.Schema   { return oneWord(fastOpens) }
+func (field) JSONSchema() *jsonschema.Schema      { return oneWord(observe.Fields) }
+func (tcpOption) JSONSchema() *jsonschema.Schema  { return oneWord(topo.TCPOptions) }
+func (mss) JSONSchema() *jsonschema.Schema        { return numbers("88", "65495", "bytes") }
+func (shift) JSONSchema() *jsonschema.Schema      { return numbers("0", "14", "bits") }
 func (cause) JSONSchema() *jsonschema.Schema      { return oneWord(causes) }

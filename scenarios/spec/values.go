@@ -35,6 +35,8 @@ type (
 	prefix    struct{ value[netip.Prefix] } // an address with its prefix length
 	flags     struct{ value[topo.TCPFlags] }
 	rate      struct{ value[topo.Rate] }
+	mss       struct{ value[uint16] }
+	shift     struct{ value[uint8] }
 	setting   struct{ value[string] } // a sysctl's value
 	bound     struct{ value[Duration] }
 	instant   struct{ value[Term] }
@@ -223,8 +225,9 @@ func parseFlags(s string) (f topo.TCPFlags, c *complaint) {
 }
 
 func (v *rate) parse(s scalar) *complaint {
-	const valid = "a number of packets in a unit of time: 10/second, or /minute, /hour, /day"
-	digits, per, _ := strings.Cut(s.text, "/")
+	const valid = "a number of packets in a unit of time: 10/second, or /minute, /hour, /day; with how many may come at once: 10/second burst 20"
+	text, burst, bursts := strings.Cut(s.text, " burst ")
+	digits, per, _ := strings.Cut(text, "/")
 	n, ok := whole(digits)
 	units := []string{"second", "minute", "hour", "day"}
 	if !ok || n < 1 {
@@ -233,13 +236,35 @@ func (v *rate) parse(s scalar) *complaint {
 	for _, u := range units {
 		if per == u {
 			v.V = topo.Rate{Packets: uint64(n), Per: u}
-			return nil
+			return v.parseBurst(burst, bursts)
 		}
 	}
 	c := bad("%s is no rate of packets", quote(s.text)).want(valid)
 	if u := nearest(strings.TrimSuffix(per, "s"), units); u != "" {
 		c.near(digits + "/" + u)
 	}
+	return c
+}
+
+// parseBurst reads how many packets may come at once, where that is there.
+func (v *rate) parseBurst(text string, there bool) *complaint {
+	n, ok := whole(text)
+	if there && (!ok || n < 1 || n > maxNatural) {
+		return bad("%s is no number of packets that may come at once", quote(text)).want("a whole number from 1, such as 10/second burst 20")
+	}
+	v.V.Burst = uint32(n)
+	return nil
+}
+
+func (v *mss) parse(s scalar) *complaint {
+	n, c := between(s, 88, 65495, "a number of bytes from 88 to 65495, such as 1340")
+	v.V = uint16(n)
+	return c
+}
+
+func (v *shift) parse(s scalar) *complaint {
+	n, c := between(s, 0, 14, "a number of bits from 0 to 14 (RFC 7323, section 2.3)")
+	v.V = uint8(n)
 	return c
 }
 

@@ -34,6 +34,9 @@ func (j *judge) packets() {
 	if j.e.Dropped != nil {
 		j.add(j.dropped(j.e.Dropped))
 	}
+	if j.e.Rewritten != nil {
+		j.add(j.rewritten(j.e.Rewritten))
+	}
 }
 
 // kinds are the keys of packets, in the order of reports.

@@ -85,6 +85,8 @@ type Observation struct {
 	RulesShared bool
 	// Parallel are the observations of a parallel step's own steps.
 	Parallel []*Observation
+	// Rewrites are what nodes on the way changed in the packets of Journeys.
+	Rewrites []observe.Rewrite
 
 	// Status is the HTTP status, 0 without an answer.
 	Status int

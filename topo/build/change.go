@@ -133,6 +133,18 @@ func (n *Network) SetFirewall(node int, rules []topo.Rule) error {
 	if err := n.replan(func(t *topo.Topology) { t.Nodes[node].Firewall = rules }); err != nil {
 		return err
 	}
+	if err := n.applyRules(node); err != nil {
+		return err
+	}
+	return n.Nodes[node].rtnl.SetSysctls(n.Plan.Nodes[node].Sysctls)
+}
+
+// SetFlows gives a node's connection tracking room for so many flows; those that
+// it knows live on. The counters of the node's rules begin again at zero.
+func (n *Network) SetFlows(node int, most uint32) error {
+	if err := n.replan(func(t *topo.Topology) { t.Nodes[node].Flows = most }); err != nil {
+		return err
+	}
 	return n.applyRules(node)
 }
 

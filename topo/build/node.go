@@ -103,7 +103,7 @@ func (n *Network) applyRoutes(i int) error {
 func (n *Network) applyRules(i int) error {
 	node, described := n.Nodes[i], &n.Plan.Topology.Nodes[i]
 	if node.nft == nil {
-		if len(described.Firewall) == 0 && described.NAT == nil {
+		if len(described.Firewall) == 0 && described.NAT == nil && described.Flows == 0 {
 			return nil
 		}
 		h, err := nft.Open(node.NS)

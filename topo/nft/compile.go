@@ -41,6 +41,7 @@ type compiler struct {
 func Compile(node *topo.Node, names Names) (*Ruleset, error) {
 	c := &compiler{names: names, out: &Ruleset{}}
 	errs := []error{checkNames(node.Firewall)}
+	c.limitFlows(node.Flows)
 	chains := map[topo.Hook][]*chain{}
 	for i := range node.Firewall {
 		r := &node.Firewall[i]
@@ -95,8 +96,8 @@ func checkNames(rules []topo.Rule) error {
 			errs = append(errs, fmt.Errorf("firewall rule %q: name longer than %d bytes", r.Name, maxName))
 		case strings.ContainsFunc(r.Name, bad):
 			errs = append(errs, fmt.Errorf("firewall rule %q: quotes and control characters can't be in a name", r.Name))
-		case strings.HasPrefix(r.Name, reserved):
-			errs = append(errs, fmt.Errorf("firewall rule %q: names that begin with %s are the NAT's own", r.Name, reserved))
+		case strings.HasPrefix(r.Name, reserved), r.Name == TableFull:
+			errs = append(errs, fmt.Errorf("firewall rule %q: names that begin with %s are the NAT's own, and %s is conntrack's", r.Name, reserved, TableFull))
 		case seen[r.Name]:
 			errs = append(errs, fmt.Errorf("firewall rule %q: another rule has that name", r.Name))
 		}
@@ -137,15 +138,31 @@ func (c *compiler) rule(in *chain, r *topo.Rule, hook topo.Hook, ownChain string
 	}
 	where, err1 := c.interfaces(r, hook)
 	alternatives, err2 := c.addresses(&r.Match)
-	what, err3 := c.transport(&r.Match, r.Action == topo.Reject && r.With == topo.TCPReset)
+	what, err3 := c.transport(r)
 	last, err4 := counting(&r.Match)
-	do, err5 := action(r.Action, r.With)
+	do, chains, err5 := c.action(r, hook, ownChain)
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return nil, err
 	}
-	return c.spread(in, where, alternatives, rule{
-		name: r.Name, parts: slices.Concat(what, last, []statement{counter(), do}),
-	}, r.Action, ownChain), nil
+	if r.Action == topo.Synproxy {
+		if err := c.notrack(r, where, alternatives); err != nil {
+			return nil, err
+		}
+	}
+	return append(c.spread(in, where, alternatives, rule{
+		name: r.Name, parts: slices.Concat(what, last, do),
+	}, r.Action, ownChain), chains...), nil
+}
+
+// ofTCP tells whether what a rule does is for TCP alone.
+func ofTCP(r *topo.Rule) bool {
+	switch r.Action {
+	case topo.Reject:
+		return r.With == topo.TCPReset
+	case topo.ClampMSS, topo.Strip, topo.Synproxy:
+		return true
+	}
+	return false
 }
 
 // spread adds one counted rule to a chain, behind alternatives.
@@ -157,8 +174,7 @@ func (c *compiler) spread(in *chain, where []statement, alternatives [][]stateme
 		return nil
 	}
 	for _, a := range alternatives {
-		jump := statement{text: "jump " + ownChain, exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: ownChain}}}
-		in.rules = append(in.rules, rule{parts: slices.Concat(where, a, []statement{jump})})
+		in.rules = append(in.rules, rule{parts: slices.Concat(where, a, []statement{jump(ownChain)})})
 	}
 	return []*chain{{name: ownChain, rules: []rule{r}}}
 }
@@ -181,24 +197,48 @@ var rejects = map[topo.RejectWith]struct {
 	topo.AdminProhibited: {"icmpx admin-prohibited", expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED}},
 }
 
-// action is a rule's verdict.
-func action(a topo.Action, with topo.RejectWith) (statement, error) {
-	switch a {
+// action counts what a rule matches and does with it what the rule says, with the
+// chains that it takes.
+func (c *compiler) action(r *topo.Rule, hook topo.Hook, ownChain string) ([]statement, []*chain, error) {
+	count := []statement{counter()}
+	switch r.Action {
 	case topo.Accept:
-		return statement{text: "accept", exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}}, nil
+		return append(count, statement{text: "accept", exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}}), nil, nil
 	case topo.DropPacket:
-		return drop(), nil
+		return append(count, drop()), nil, nil
 	case topo.Reject:
-		if with == "" {
-			with = topo.PortUnreachable
+		with, err := reject(r.With)
+		return append(count, with), nil, err
+	case topo.ClampMSS:
+		if hook == topo.Input && r.MSS == 0 {
+			return nil, nil, errors.New("clamp-mss: what comes in is on no route, so it needs an mss")
 		}
-		r, ok := rejects[with]
-		if !ok {
-			return statement{}, fmt.Errorf("reject with %q: no such answer", with)
+		return append(count, clampMSS(r.MSS)), nil, nil
+	case topo.Strip:
+		parts, chains, err := strip(r, ownChain)
+		return append(count, parts...), chains, err
+	case topo.BleachECN:
+		parts, chains := bleachECN(ownChain)
+		return append(count, parts...), chains, nil
+	case topo.Synproxy:
+		if r.Proxy == nil || hook == topo.Output {
+			return nil, nil, errors.New("synproxy: no options, or at hook output")
 		}
-		return statement{text: "reject with " + r.text, exprs: []expr.Any{&r.reply}}, nil
+		return []statement{proxied(), counter(), proxy(r.Proxy)}, nil, nil
 	}
-	return statement{}, fmt.Errorf("action %q is none of accept, drop, reject", a)
+	return nil, nil, fmt.Errorf("action %q is none of accept, drop, reject, clamp-mss, strip, bleach-ecn, synproxy", r.Action)
+}
+
+// reject is `reject with tcp reset`.
+func reject(with topo.RejectWith) (statement, error) {
+	if with == "" {
+		with = topo.PortUnreachable
+	}
+	r, ok := rejects[with]
+	if !ok {
+		return statement{}, fmt.Errorf("reject with %q: no such answer", with)
+	}
+	return statement{text: "reject with " + r.text, exprs: []expr.Any{&r.reply}}, nil
 }
 
 // drop is `drop`.

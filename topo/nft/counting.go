@@ -1,6 +1,7 @@
 package nft
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -117,8 +118,9 @@ func limit(r topo.Rate) (statement, error) {
 	if r.Packets == 0 {
 		return statement{}, errors.New("match rate: no packets")
 	}
+	burst := cmp.Or(r.Burst, defaultBurst)
 	return statement{
-		text:  fmt.Sprintf("limit rate %d/%s burst %d packets", r.Packets, r.Per, defaultBurst),
-		exprs: []expr.Any{&expr.Limit{Type: expr.LimitTypePkts, Rate: r.Packets, Unit: unit, Burst: defaultBurst}},
+		text:  fmt.Sprintf("limit rate %d/%s burst %d packets", r.Packets, r.Per, burst),
+		exprs: []expr.Any{&expr.Limit{Type: expr.LimitTypePkts, Rate: r.Packets, Unit: unit, Burst: burst}},
 	}, nil
 }

@@ -1,12 +1,14 @@
 package nft
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
+	"syscall"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/userdata"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
@@ -69,11 +71,9 @@ func (h *Handle) Close() error {
 func (h *Handle) Apply(r *Ruleset) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := send(h.conn, r); err != nil {
-		h.drain()
+	if err := h.send(r); err != nil {
 		return fmt.Errorf("apply table inet %s: %w", TableName, err)
 	}
-	h.drain()
 	h.applied = r
 	if err := h.verify(r); err != nil {
 		return fmt.Errorf("read back table inet %s: %w", TableName, err)
@@ -84,83 +84,55 @@ func (h *Handle) Apply(r *Ruleset) error {
 // send is one batch. The kernel may run out of room for the acknowledgements of
 // a long one, after it has decided: ENOBUFS says nothing about the rules, and
 // reading them back does.
-func send(c *nftables.Conn, r *Ruleset) error {
-	c.AddTable(table)
-	c.DelTable(table)
-	if !r.IsEmpty() {
-		c.AddTable(table)
-		for _, ch := range r.chains {
-			c.AddChain(ch.kernel())
-		}
-		for _, ch := range r.chains {
-			if err := addRules(c, ch); err != nil {
-				return err
-			}
-		}
-	}
-	if err := c.Flush(); err != nil && !errors.Is(err, unix.ENOBUFS) {
+func (h *Handle) send(r *Ruleset) error {
+	batch, err := encode(r)
+	if err != nil {
 		return err
 	}
-	return nil
+	if _, err := h.socket.SendMessages(batch); err != nil {
+		return fmt.Errorf("send batch: %w", err)
+	}
+	return h.answers()
 }
 
-// drain throws away the answers to a batch that nobody has read, so that they are
-// not taken for those to the next request. The kernel has queued them all by the
-// time that it has taken the batch.
-func (h *Handle) drain() {
+// answers are the errors in the answers to a batch. The kernel has queued them
+// all by the time that it has taken the batch; they are read to the last, so that
+// none is taken for one to the next request.
+func (h *Handle) answers() error {
 	raw, err := h.socket.SyscallConn()
 	if err != nil {
-		return
+		return err
 	}
-	raw.Control(func(fd uintptr) {
+	var errs []error
+	b := make([]byte, os.Getpagesize()*8)
+	err = raw.Control(func(fd uintptr) {
 		for {
-			_, _, err := unix.Recvfrom(int(fd), nil, unix.MSG_DONTWAIT|unix.MSG_TRUNC)
-			if err != nil && !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ENOBUFS) {
+			n, _, err := unix.Recvfrom(int(fd), b, unix.MSG_DONTWAIT)
+			switch {
+			case errors.Is(err, unix.EINTR), errors.Is(err, unix.ENOBUFS):
+				continue
+			case err != nil:
 				return
 			}
+			errs = append(errs, refusals(b[:n]))
 		}
 	})
+	return errors.Join(append(errs, err)...)
 }
 
-// addRules puts a chain's rules, and before each the sets that it looks up, into
-// the batch.
-func addRules(c *nftables.Conn, ch *chain) error {
-	for _, r := range ch.rules {
-		for _, p := range r.parts {
-			if p.set == nil {
-				continue
-			}
-			if err := c.AddSet(p.set.kernel(), p.set.elements); err != nil {
-				return fmt.Errorf("add set of rule %q: %w", r, err)
+// refusals are the errors in netlink messages.
+func refusals(b []byte) error {
+	messages, err := syscall.ParseNetlinkMessage(b)
+	if err != nil {
+		return fmt.Errorf("read answers: %w", err)
+	}
+	var errs []error
+	for _, m := range messages {
+		if m.Header.Type == unix.NLMSG_ERROR && len(m.Data) >= 4 {
+			if code := int32(binary.NativeEndian.Uint32(m.Data)); code != 0 {
+				errs = append(errs, unix.Errno(-code))
 			}
 		}
-		c.AddRule(&nftables.Rule{Table: table, Chain: &nftables.Chain{Name: ch.name}, Exprs: r.exprs(), UserData: comment(r.name)})
 	}
-	return nil
-}
-
-// comment is a rule's user data.
-func comment(name string) []byte {
-	if name == "" {
-		return nil
-	}
-	return userdata.AppendString(nil, userdata.TypeComment, name)
-}
-
-func (c *chain) kernel() *nftables.Chain {
-	k := &nftables.Chain{Name: c.name, Table: table}
-	if c.base != nil {
-		accept := nftables.ChainPolicyAccept
-		k.Type, k.Hooknum, k.Priority, k.Policy = c.base.kind, c.base.hook, c.base.priority, &accept
-	}
-	return k
-}
-
-// kernel has an ID already, so that the library's own counter of sets, which is
-// shared by all connections without a lock, is left alone.
-func (s *set) kernel() *nftables.Set {
-	return &nftables.Set{
-		Table: table, ID: s.id, Name: setName, KeyType: s.key,
-		Anonymous: true, Constant: true, Interval: s.interval,
-	}
+	return errors.Join(errs...)
 }

@@ -19,6 +19,7 @@ var variants = []struct{ from, to string }{
 	{` burst 5 packets`, ``},
 	{` with icmpx port-unreachable`, ``},
 	{`tcp flags & \(fin \| syn \| rst \| ack\) == ([a-z |]+?) (ct|numgen|limit|counter)`, `tcp flags $1 / fin,syn,rst,ack $2`},
+	{`tcp flags & \(fin \| syn \| rst \| ack \| ecn \| cwr\) == ([a-z |]+?) tcp`, `tcp flags $1 / fin,syn,rst,ack,ecn,cwr tcp`},
 	{` \| `, `,`},
 }
 

@@ -93,7 +93,13 @@ func testNames() Names {
 // apply compiles and applies a firewall and a NAT on the router.
 func (n *network) apply(nat *topo.NAT, rules ...topo.Rule) {
 	n.t.Helper()
-	r, err := Compile(&topo.Node{Name: "router", Role: topo.Router, Firewall: rules, NAT: nat}, n.names)
+	n.applyNode(nat, topo.Node{Name: "router", Role: topo.Router, Firewall: rules, NAT: nat})
+}
+
+// applyNode compiles and applies what a node describes.
+func (n *network) applyNode(nat *topo.NAT, node topo.Node) {
+	n.t.Helper()
+	r, err := Compile(&node, n.names)
 	must(n.t, err)
 	must(n.t, n.firewall.Apply(r))
 	if nat == nil {
@@ -317,4 +323,16 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// mtu sets that of one of the router's interfaces.
+func (n *network) mtu(name string, bytes int) {
+	n.t.Helper()
+	must(n.t, n.router.Do(func() error {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetMTU(link, bytes)
+	}))
 }

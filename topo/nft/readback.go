@@ -121,8 +121,8 @@ func comparable(exprs []expr.Any) [][]byte {
 			e = &expr.Counter{}
 		case *expr.Lookup:
 			e = &expr.Lookup{SourceRegister: v.SourceRegister, Invert: v.Invert}
-		case *expr.Byteorder:
-			continue // the library does not decode it
+		case *expr.Byteorder, *expr.Rt:
+			continue // the library does not decode them
 		}
 		b, err := expr.Marshal(byte(table.Family), e)
 		if err != nil {

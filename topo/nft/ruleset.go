@@ -32,6 +32,10 @@ const (
 	natForward = "nat:forward"
 )
 
+// TableFull is the rule that drops what would begin a flow for which a node's
+// connection tracking has no room.
+const TableFull = "conntrack:full"
+
 // Ruleset is a table worked out to the last expression. It is immutable and safe
 // for concurrent use.
 type Ruleset struct {

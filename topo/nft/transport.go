@@ -26,12 +26,13 @@ var transports = map[string]struct {
 // handshakeFlags are the flags that a match on flags looks at.
 const handshakeFlags = topo.FIN | topo.SYN | topo.RST | topo.ACK
 
-// transport are the conditions Proto, Sport, Dport and Flags.
-func (c *compiler) transport(m *topo.Match, needTCP bool) ([]statement, error) {
-	proto := m.Proto
-	if needTCP || m.Flags != 0 {
+// transport are the conditions Proto, Sport, Dport and Flags. Only SYNs and
+// SYN-ACKs have an MSS to clamp.
+func (c *compiler) transport(r *topo.Rule) ([]statement, error) {
+	m, proto := &r.Match, r.Match.Proto
+	if ofTCP(r) || m.Flags != 0 {
 		if proto != "" && proto != "tcp" {
-			return nil, fmt.Errorf("match proto %s: TCP flags and tcp-reset are TCP's", proto)
+			return nil, fmt.Errorf("match proto %s: TCP flags, tcp-reset, clamp-mss, strip and synproxy are TCP's", proto)
 		}
 		proto = "tcp"
 	}
@@ -44,6 +45,8 @@ func (c *compiler) transport(m *topo.Match, needTCP bool) ([]statement, error) {
 	}
 	if m.Flags != 0 {
 		ports = append(ports, flagsMatch(m.Flags))
+	} else if r.Action == topo.ClampMSS {
+		ports = append(ports, isSYN())
 	}
 	switch {
 	case proto == "" && len(ports) == 0:
