@@ -128,6 +128,15 @@ type Fate struct {
 	Pending bool
 	// Drop is set when it was neither.
 	Drop Drop
+	// Taken is set when it was delivered, but to a node that took it in its
+	// receiver's place.
+	Taken Taken
+}
+
+// Taken is who took a packet in its receiver's place: a synproxy.
+type Taken struct {
+	// Node is the node, Rule the name of its rule.
+	Node, Rule string
 }
 
 // Cause is why a packet died: one of netem's causes for links, or one of those

@@ -30,8 +30,8 @@ const (
 	Synproxy Action = "synproxy"
 )
 
-// Ends tells whether what a rule with the action matches goes no further.
-func (a Action) Ends() bool { return a == DropPacket || a == Reject || a == Synproxy }
+// Discards tells whether what a rule with the action matches is discarded.
+func (a Action) Discards() bool { return a == DropPacket || a == Reject }
 
 // Passes tells whether what a rule with the action matches meets the next rules.
 func (a Action) Passes() bool { return a == ClampMSS || a == Strip || a == BleachECN }

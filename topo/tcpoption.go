@@ -26,13 +26,18 @@ var TCPOptions = []TCPOption{OptionMSS, OptionWindowScale, OptionSACK, OptionTim
 // Proxy is what a Synproxy rule announces in the server's name, which it cannot
 // ask: the options of its SYN-ACK.
 type Proxy struct {
-	// MSS is the option's value. WindowScale is the shift of the server's window.
-	MSS         uint16
+	// MSS is the option's value.
+	MSS uint16
+	// Timestamps tells whether it has time stamps. The two others are only announced
+	// with them, because the cookie keeps them there (net/netfilter/
+	// nf_synproxy_core.c, synproxy_init_timestamp_cookie).
+	Timestamps bool
+	// WindowScale is the shift of the server's window; SACK permits selective
+	// acknowledgements.
 	WindowScale uint8
-	// Timestamps and SACK tell whether the server is taken to know these options.
-	Timestamps, SACK bool
+	SACK        bool
 }
 
-// DefaultProxy is what Linux itself announces over Ethernet, with the buffers that
-// every node has.
-var DefaultProxy = Proxy{MSS: 1460, WindowScale: 7, Timestamps: true, SACK: true}
+// DefaultProxy works with every kernel. Its cookie is the sequence number alone,
+// so that it says nothing of windows and SACK.
+var DefaultProxy = Proxy{MSS: 1460, WindowScale: 7, SACK: true}

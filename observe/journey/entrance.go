@@ -28,7 +28,7 @@ func (t *tracer) atEntrance(c *replica) (observe.Drop, bool) {
 func (t *tracer) takeRoom(c *replica) bool {
 	k := ruleKey{c.node, tableFull}
 	p := c.last.Packet
-	if t.counts[k] == 0 || p.TCP != nil && p.TCP.Flags&(topo.SYN|topo.ACK|topo.RST) != topo.SYN || p.ICMP != nil && p.ICMP.Quoted != nil {
+	if t.counts[k] == 0 || p.TCP != nil && p.TCP.Flags&(topo.SYN|topo.ACK|topo.RST) != topo.SYN || p.ICMP != nil && !isEcho(p) {
 		return false
 	}
 	if t.owns(c.node, p.Dst) && t.answered(c) {
@@ -37,6 +37,10 @@ func (t *tracer) takeRoom(c *replica) bool {
 	t.counts[k]--
 	return true
 }
+
+// isEcho tells whether an ICMP or ICMPv6 message asks for an echo, and so begins a
+// flow.
+func isEcho(p *observe.Packet) bool { return p.ICMP.Type == 8 || p.ICMP.Type == 128 }
 
 // answered tells whether a SYN's receiver has answered it.
 func (t *tracer) answered(c *replica) bool {

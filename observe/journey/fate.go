@@ -114,6 +114,9 @@ func (t *tracer) inNode(c *replica) observe.Fate {
 	if routed && r.Kind == topo.Unicast {
 		pass.out = t.plan.Nodes[c.node].Interfaces[r.Interface].Peer
 	}
+	if taken := t.takenBy(pass, owner); taken != nil {
+		return observe.Fate{Delivered: true, Taken: *taken}
+	}
 	if rule := t.takeRule(pass); rule != nil {
 		t.takeAnswer(c, p)
 		return t.byRule(c.node, rule)

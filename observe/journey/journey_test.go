@@ -258,6 +258,26 @@ func TestTrace(t *testing.T) {
 			r.path(s.hop(1), "fw", "server")
 			r.count("fw", "no-ts", 1)
 		}, []string{"SYN client>fw>server delivered"}},
+		{"a synproxy in the server's place", chain(topo.Rule{Name: "guard", Hook: topo.Forward, Match: topo.Match{Proto: "tcp", Dport: topo.PortRange{First: 80, Last: 80}, In: "client"}, Action: topo.Synproxy, Proxy: &topo.DefaultProxy}), func(r *record) {
+			s := r.syn()
+			r.path(s, "client", "fw")
+			cookie := synAck(s)
+			r.path(cookie, "fw", "client")
+			r.path(segment{src: s.src, dst: s.dst, flags: topo.ACK, seq: 101, ack: 901, ts: 2, id: 2}, "client", "fw")
+			r.path(s, "fw", "server")
+			answer := synAck(s)
+			answer.seq = 5000
+			r.path(answer, "server", "fw")
+			r.path(segment{src: s.src, dst: s.dst, flags: topo.ACK, seq: 101, ack: 5001}, "fw", "server")
+			data := segment{src: s.src, dst: s.dst, flags: topo.ACK, seq: 101, ack: 901, length: 5, id: 3}
+			r.path(data, "client", "fw")
+			data.ack = 5001
+			r.path(data.hop(1), "fw", "server")
+			r.count("fw", "guard", 2)
+		}, []string{
+			"SYN client>fw taken by guard in fw", "SYN-ACK fw>client delivered", "ACK client>fw taken by guard in fw",
+			"SYN fw>server delivered", "SYN-ACK server>fw taken by guard in fw", "ACK fw>server delivered", "ACK client>fw>server delivered",
+		}},
 		{"no route", chain(), func(r *record) {
 			s := r.syn().to(netip.MustParseAddrPort("203.0.113.1:80"))
 			r.path(s, "client", "fw")

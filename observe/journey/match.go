@@ -78,6 +78,9 @@ type nodeKey struct {
 func (t *tracer) keyAtNode(node int, p *observe.Packet) nodeKey {
 	k := nodeKey{node, p.TTL, constantOf(p)}
 	firewall := t.plan.Topology.Nodes[node].Firewall
+	if t.proxies(node) {
+		k.seq, k.ack, k.tsval, k.tsecr = 0, 0, 0, 0
+	}
 	if slices.ContainsFunc(firewall, func(r topo.Rule) bool { return slices.Contains(r.Options, topo.OptionTimestamps) }) {
 		k.tsval, k.tsecr = 0, 0
 	}

@@ -238,6 +238,8 @@ func (r *record) one(j *observe.Journey) string {
 	d := j.Fate.Drop
 	fate := "dead in " + d.Node
 	switch {
+	case j.Fate.Taken != observe.Taken{}:
+		return what + " " + strings.Join(nodes, ">") + " taken by " + j.Fate.Taken.Rule + " in " + j.Fate.Taken.Node
 	case j.Fate.Delivered:
 		return what + " " + strings.Join(nodes, ">") + " delivered"
 	case j.Fate.Pending:

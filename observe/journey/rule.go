@@ -86,7 +86,7 @@ func (t *tracer) candidates(p passage) (rs []*topo.Rule) {
 		case !t.fits(r, p):
 		case r.Action == topo.Accept && closed(&r.Match):
 			return rs
-		case r.Action.Ends():
+		case r.Action.Discards():
 			rs = append(rs, r)
 		}
 	}
@@ -143,7 +143,7 @@ func (t *tracer) filterInput(arrived []*replica) {
 		for i := range firewall {
 			r := &firewall[i]
 			k := ruleKey{n, r.Name}
-			if !r.Action.Ends() || r.Hook != topo.Input || t.counts[k] == 0 {
+			if !r.Action.Discards() || r.Hook != topo.Input || t.counts[k] == 0 {
 				continue
 			}
 			var fitting []*replica

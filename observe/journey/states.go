@@ -88,14 +88,16 @@ func arrival(p *topo.Plan, j *observe.Journey) *observe.Sighting {
 	return &j.Sightings[i]
 }
 
-// serverOf is the node that the client's segments reach, empty if none did.
+// serverOf is the node that the client's segments reach, or the SYNs that a synproxy
+// sends in its name; empty if none did.
 func serverOf(p *topo.Plan, js []observe.Journey, c Connection) string {
 	for i := range js {
 		j := &js[i]
-		if s := &j.Sightings[0]; j.Packet().TCP == nil || !s.Sent || Node(p, s) != c.Client {
+		s, t := &j.Sightings[0], j.Packet().TCP
+		if t == nil || !s.Sent || Node(p, s) != c.Client && t.Flags&(topo.SYN|topo.ACK) != topo.SYN {
 			continue
 		}
-		if a := arrival(p, j); a != nil {
+		if a := arrival(p, j); a != nil && j.Fate.Taken == (observe.Taken{}) {
 			return Node(p, a)
 		}
 	}

@@ -165,6 +165,9 @@ func onLink(d *observe.Drop) string {
 // remarks says what the i-th packet's own header does not.
 func (b *builder) remarks(js []*observe.Journey, routes []route, i int) []string {
 	var s []string
+	if t := js[i].Fate.Taken; t.Node != "" {
+		s = append(s, "taken by rule "+t.Rule)
+	}
 	if js[i].Retransmission {
 		s = append(s, "retransmission")
 	}

@@ -3,7 +3,9 @@
 package relative
 
 import (
+	"math"
 	"net/netip"
+	"slices"
 
 	"testbed/observe"
 	"testbed/topo"
@@ -23,13 +25,14 @@ func (f flow) reverse() flow { return flow{f.dst, f.src} }
 // safe for concurrent use.
 type Numbers struct {
 	directions map[flow]int
-	// base is each direction's sequence number that is shown as 0.
-	base map[int]uint32
+	// bases are each direction's sequence numbers that are shown as 0: one, or
+	// another of a proxy in the middle.
+	bases map[int][]uint32
 }
 
 // New knows no connection yet.
 func New() *Numbers {
-	return &Numbers{directions: map[flow]int{}, base: map[int]uint32{}}
+	return &Numbers{directions: map[flow]int{}, bases: map[int][]uint32{}}
 }
 
 // Direction finds a journey's direction by any of its sightings, and remembers
@@ -54,23 +57,33 @@ func (n *Numbers) Direction(j *observe.Journey) int {
 }
 
 // learn takes a direction's base from its SYN; a SYN with another number begins
-// another connection. Without a SYN, the first number seen is shown as 1, as it
-// would be right after a handshake; that of a RST as 0, since what refuses a SYN
-// has no number of its own.
+// another connection, and a SYN-ACK with another number is that of a server beyond a
+// proxy which has answered in its name. Without a SYN, the first number seen is shown
+// as 1, as it would be right after a handshake; that of a RST as 0, since what refuses
+// a SYN has no number of its own.
 func (n *Numbers) learn(d int, t *observe.TCP) {
-	base, known := n.base[d]
+	known := len(n.bases[d]) > 0
 	switch {
-	case t.Flags&(topo.SYN|topo.ACK) == topo.SYN && base != t.Seq:
-		delete(n.base, d^1)
-		n.base[d] = t.Seq
-	case t.Flags&topo.SYN != 0 || !known && t.Flags&topo.RST != 0:
-		n.base[d] = t.Seq
+	case t.Flags&(topo.SYN|topo.ACK) == topo.SYN && !slices.Contains(n.bases[d], t.Seq):
+		delete(n.bases, d^1)
+		n.bases[d] = []uint32{t.Seq}
+	case t.Flags&topo.SYN != 0 && !slices.Contains(n.bases[d], t.Seq), !known && t.Flags&topo.RST != 0:
+		n.bases[d] = append(n.bases[d], t.Seq)
 	case !known:
-		n.base[d] = t.Seq - 1
+		n.bases[d] = []uint32{t.Seq - 1}
 	}
-	if _, known := n.base[d^1]; !known && t.Flags&topo.ACK != 0 {
-		n.base[d^1] = t.Ack - 1
+	if len(n.bases[d^1]) == 0 && t.Flags&topo.ACK != 0 {
+		n.bases[d^1] = []uint32{t.Ack - 1}
 	}
+}
+
+// relative is a number of a direction since the nearest base below it.
+func (n *Numbers) relative(d int, number uint32) uint32 {
+	nearest := uint32(math.MaxUint32)
+	for _, base := range n.bases[d] {
+		nearest = min(nearest, number-base)
+	}
+	return nearest
 }
 
 // Of are a packet's sequence and acknowledgement numbers, relative to those that
@@ -79,5 +92,5 @@ func (n *Numbers) learn(d int, t *observe.TCP) {
 func (n *Numbers) Of(j *observe.Journey) (seq, ack uint32) {
 	d, t := n.Direction(j), j.Packet().TCP
 	n.learn(d, t)
-	return t.Seq - n.base[d], t.Ack - n.base[d^1]
+	return n.relative(d, t.Seq), n.relative(d^1, t.Ack)
 }

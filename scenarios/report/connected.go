@@ -104,13 +104,26 @@ func (e *evidence) legs(total time.Duration) string {
 	out := h.received.Sub(h.syn.SentAt())
 	host := h.synAck.SentAt().Sub(h.received)
 	back := h.back.Sub(h.synAck.SentAt())
-	text := fmt.Sprintf("The SYN took %s to reach %s%s, %s answered %s, and the SYN-ACK took %s back%s.",
-		short(out), e.server, e.hops(h.syn), e.server, within(host), short(back), e.hops(h.synAck))
+	by := e.server
+	if t := h.syn.Fate.Taken; t.Node != "" {
+		by = inline(t.Node, maxField)
+	}
+	text := fmt.Sprintf("The SYN took %s to reach %s%s, %s answered %s%s, and the SYN-ACK took %s back%s.",
+		short(out), by, e.hops(h.syn), by, within(host), e.inName(h.syn), short(back), e.hops(h.synAck))
 	rest := total - h.back.Sub(e.syns[0].SentAt())
 	if rest >= 2*time.Millisecond {
 		text += fmt.Sprintf(" The remaining %s passed in %s itself, before the SYN left or after the SYN-ACK came.", short(rest), e.client)
 	}
 	return text
+}
+
+// inName says that a SYN was answered by another than the server.
+func (e *evidence) inName(syn *observe.Journey) string {
+	t := syn.Fate.Taken
+	if t.Node == "" {
+		return ""
+	}
+	return fmt.Sprintf(" in %s's name (rule %s, a synproxy, which only then opens the connection to %s)", e.server, inline(t.Rule, maxField), e.server)
 }
 
 // within is "within 0.1ms", or "at once" for less than the report shows.

@@ -219,10 +219,11 @@ type OptionsDocument struct {
 	FastOpen string `json:"fast_open,omitempty"`
 }
 
-// FateDocument is how a packet ended: "delivered", "pending" or "dropped".
+// FateDocument is how a packet ended: "delivered", "pending", "dropped", or "taken" by
+// a synproxy, in its receiver's place.
 type FateDocument struct {
 	End string `json:"end"`
-	// Node or Link (from, to) is where it died; both are empty if not known.
+	// Node or Link (from, to) is where it died or was taken; both are empty if not known.
 	Node   string   `json:"node,omitempty"`
 	Link   []string `json:"link,omitempty"`
 	Cause  string   `json:"cause,omitempty"`

@@ -175,7 +175,7 @@ func (e *evidence) ruleAt(node func(string) bool) *observe.RuleCount {
 	var best *observe.RuleCount
 	for i := range e.Rules {
 		r := &e.Rules[i]
-		if !r.Action.Ends() || r.Packets == 0 || !node(r.Node) {
+		if !r.Action.Discards() || r.Packets == 0 || !node(r.Node) {
 			continue
 		}
 		if best == nil || r.Packets > best.Packets {

@@ -249,6 +249,8 @@ func optionsDocument(t *observe.TCP) *OptionsDocument {
 
 func fateDocument(f observe.Fate) FateDocument {
 	switch {
+	case f.Taken != observe.Taken{}:
+		return FateDocument{End: "taken", Node: f.Taken.Node, Rule: f.Taken.Rule}
 	case f.Delivered:
 		return FateDocument{End: "delivered"}
 	case f.Pending:

@@ -110,10 +110,27 @@ func (w *watch) pending(c *connection) (bytes int) {
 			bytes += etherHeader + js[i].Packet().Length
 		}
 	}
-	if unanswered(js, c.local) {
+	if unanswered(js, c.local) || unproxied(js, w.ends(c).Client) {
 		bytes += etherHeader
 	}
 	return bytes
+}
+
+// unproxied tells whether a synproxy has begun a connection to the server and not
+// completed it yet.
+func unproxied(js []observe.Journey, client string) bool {
+	proxy := ""
+	for i := range js {
+		p := js[i].Packet()
+		switch {
+		case p.TCP == nil:
+		case p.TCP.Flags&(topo.SYN|topo.ACK) == topo.SYN && js[i].Left() && js[i].Sender != client:
+			proxy = js[i].Sender
+		case p.TCP.Flags&topo.RST != 0, proxy != "" && js[i].Sender == proxy && p.TCP.Flags&topo.SYN == 0:
+			return false
+		}
+	}
+	return proxy != ""
 }
 
 // unanswered tells whether a SYN-ACK has arrived at the client, and the client has

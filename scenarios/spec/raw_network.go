@@ -72,9 +72,9 @@ func (*rawRule) noun() string { return "a firewall rule" }
 type rawProxy struct {
 	mark
 	MSS           *mss   `json:"mss" doc:"the MSS; default 1460"`
-	WindowScale   *shift `json:"wscale" doc:"the shift of the server's window; default 7"`
-	Timestamps    *truth `json:"timestamps" doc:"whether the server has timestamps; default true"`
-	SACKPermitted *truth `json:"sack" doc:"whether the server takes selective acknowledgements; default true"`
+	WindowScale   *shift `json:"wscale" doc:"the shift of the server's window, said with timestamps; default 7"`
+	Timestamps    *truth `json:"timestamps" doc:"whether the server has timestamps; default false"`
+	SACKPermitted *truth `json:"sack" doc:"whether it takes selective acknowledgements, said with timestamps; default true"`
 }
 
 func (*rawProxy) noun() string { return "a synproxy" }

@@ -62,7 +62,7 @@ func (j *judge) losses() []loss {
 		all = append(all, loss{drop: d, packets: 1, source: j.sourceOf(d)})
 	}
 	for _, r := range j.o.Rules {
-		if r.Packets > 0 && (r.Action == topo.DropPacket || r.Action == topo.Reject) && j.unseen(r) {
+		if r.Packets > 0 && r.Action.Discards() && j.unseen(r) {
 			all = append(all, loss{
 				drop:    observe.Drop{Node: r.Node, Cause: observe.ByRule, Rule: r.Rule},
 				packets: r.Packets, source: observe.FromCounters,
