@@ -30,6 +30,8 @@ var mayImport = []struct {
 	{"topo/nft", []string{"topo/netns", "observe"}},
 	{"topo", []string{"netem"}},
 	{"agents/exec", []string{"topo", "topo/netns", "topo/sandbox"}},
+	{"agents/raw", []string{"topo/netns", "topo/sandbox"}},
+	{"agents/scan", []string{"netem", "topo/netns", "agents/raw"}},
 	{"agents", []string{"topo", "topo/netns", "agents/tcp", "agents/tls", "agents/http"}},
 	{"observe/capture", []string{"netem", "topo", "topo/netns", "observe/record"}},
 	{"observe/kernel", []string{"topo/netns", "topo/sandbox", "observe/record"}},

@@ -1,5 +1,7 @@
 package topo
 
+import "time"
+
 // Hook is where in a node's packet path a rule applies (netfilter's hooks).
 type Hook string
 
@@ -109,6 +111,19 @@ type Rate struct {
 	// means nft's default, 5.
 	Burst uint32
 }
+
+// units are how long the units of a Rate are.
+var units = map[string]time.Duration{"second": time.Second, "minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour}
+
+// Due is when the n-th packet, counted from 0, comes that is sent at this rate,
+// from the first on. The rate must not be zero.
+func (r Rate) Due(n int) time.Duration {
+	whole, rest := uint64(n)/r.Packets, uint64(n)%r.Packets
+	return time.Duration(whole)*units[r.Per] + time.Duration(rest*uint64(units[r.Per])/r.Packets)
+}
+
+// PerSecond is how many packets that are in a second.
+func (r Rate) PerSecond() float64 { return float64(r.Packets) / units[r.Per].Seconds() }
 
 // TCPFlags is a set of TCP flags, as in the header's fourteenth byte (RFC 9293,
 // section 3.1).

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -38,27 +39,27 @@ func placeOf(node string, e endpoints) place {
 // belongs to an earlier connection of the same ends and is left out; where they
 // hold several, the last one counts.
 func Flow(p *topo.Plan, js []observe.Journey, c Connection) []observe.Journey {
-	f := flow{plan: p, js: js, in: make([]bool, len(js)), places: map[place]bool{}, at: map[place][]int{}}
-	f.index()
-	f.follow(placeOf(c.Client, endpoints{c.Local, c.Remote}))
-	f.addErrors()
-	var out []observe.Journey
-	for i := range js {
-		if f.in[i] {
-			out = append(out, js[i])
-		}
-	}
-	slices.SortStableFunc(out, func(a, b observe.Journey) int { return a.SentAt().Compare(b.SentAt()) })
-	return newest(p, out, c)
+	return NewFlows(p, js).Of(c)
 }
 
-// flow finds journeys by the places that they pass.
-type flow struct {
-	plan   *topo.Plan
-	js     []observe.Journey
-	in     []bool
-	places map[place]bool
-	at     map[place][]int
+// Flows finds the journeys of many connections by the places that they pass.
+type Flows struct {
+	plan *topo.Plan
+	js   []observe.Journey
+	// at are the segments by the places that they pass, about the ICMP errors by the
+	// places at which they were seen and the segment that they quote would have been.
+	at, about map[place][]int
+}
+
+// NewFlows indexes journeys, which the caller does not change.
+func NewFlows(p *topo.Plan, js []observe.Journey) *Flows {
+	f := &Flows{plan: p, js: js, at: map[place][]int{}, about: map[place][]int{}}
+	for i := range js {
+		for k := range js[i].Sightings {
+			f.index(i, &js[i].Sightings[k])
+		}
+	}
+	return f
 }
 
 // Node is the name of the node at whose interface a packet was seen.
@@ -66,32 +67,50 @@ func Node(p *topo.Plan, s *observe.Sighting) string {
 	return p.Topology.Links[s.Link].Ends[s.Side]
 }
 
-func (f *flow) index() {
-	for i := range f.js {
-		for k := range f.js[i].Sightings {
-			if s := &f.js[i].Sightings[k]; s.Packet.TCP != nil && !s.Corrupted {
-				at := placeOf(Node(f.plan, s), endpointsOf(s.Packet))
-				f.at[at] = append(f.at[at], i)
-			}
-		}
+func (f *Flows) index(i int, s *observe.Sighting) {
+	m := s.Packet.ICMP
+	switch {
+	case s.Packet.TCP != nil && !s.Corrupted:
+		at := placeOf(Node(f.plan, s), endpointsOf(s.Packet))
+		f.at[at] = append(f.at[at], i)
+	case m != nil && m.Quoted != nil && m.Quoted.TCP != nil:
+		at := placeOf(Node(f.plan, s), endpointsOf(m.Quoted))
+		f.about[at] = append(f.about[at], i)
 	}
 }
 
-// follow adds every journey that passes a place, and the places that these
-// pass.
-func (f *flow) follow(first place) {
+// Of is Flow among the journeys.
+func (f *Flows) Of(c Connection) []observe.Journey {
+	in, places := f.follow(placeOf(c.Client, endpoints{c.Local, c.Remote}))
+	for at := range places {
+		for _, i := range f.about[at] {
+			in[i] = true
+		}
+	}
+	var out []observe.Journey
+	for _, i := range slices.Sorted(maps.Keys(in)) {
+		out = append(out, f.js[i])
+	}
+	slices.SortStableFunc(out, func(a, b observe.Journey) int { return a.SentAt().Compare(b.SentAt()) })
+	return newest(f.plan, out, c)
+}
+
+// follow is every journey that passes a place, or one that these pass, and all of
+// these places.
+func (f *Flows) follow(first place) (in map[int]bool, places map[place]bool) {
+	in, places = map[int]bool{}, map[place]bool{}
 	for todo := []place{first}; len(todo) > 0; {
 		at := todo[0]
 		todo = todo[1:]
-		if f.places[at] {
+		if places[at] {
 			continue
 		}
-		f.places[at] = true
+		places[at] = true
 		for _, i := range f.at[at] {
-			if f.in[i] {
+			if in[i] {
 				continue
 			}
-			f.in[i] = true
+			in[i] = true
 			for k := range f.js[i].Sightings {
 				if s := &f.js[i].Sightings[k]; !s.Corrupted {
 					todo = append(todo, placeOf(Node(f.plan, s), endpointsOf(s.Packet)))
@@ -99,17 +118,7 @@ func (f *flow) follow(first place) {
 			}
 		}
 	}
-}
-
-// addErrors adds the ICMP errors that quote one of the connection's segments
-// where such a segment passed.
-func (f *flow) addErrors() {
-	for i := range f.js {
-		f.in[i] = f.in[i] || slices.ContainsFunc(f.js[i].Sightings, func(s observe.Sighting) bool {
-			m := s.Packet.ICMP
-			return m != nil && m.Quoted != nil && m.Quoted.TCP != nil && f.places[placeOf(Node(f.plan, &s), endpointsOf(m.Quoted))]
-		})
-	}
+	return in, places
 }
 
 // newest leaves out what was sent before the last connection's first SYN.

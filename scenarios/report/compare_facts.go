@@ -49,7 +49,7 @@ func outcomeOf(o *verdict.Observation) string {
 	if o.Outcome == agents.Failed && o.Errno != "" {
 		return words[0] + " " + inline(o.Errno, maxField)
 	}
-	return words[0]
+	return strings.Join(words, "  ")
 }
 
 // timesOf are the times that were observed, by key; elapsed always is.

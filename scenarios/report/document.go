@@ -91,6 +91,9 @@ type StepDocument struct {
 	Command *CommandDocument `json:"command,omitempty"`
 	Answer  string           `json:"answer,omitempty"`
 
+	// Ports are a scan's, in the order in which they were probed.
+	Ports []PortDocument `json:"ports,omitempty"`
+
 	Journeys []JourneyDocument `json:"journeys,omitempty"`
 	// UnseenFrames is how many frames the capture had to leave out.
 	UnseenFrames uint64 `json:"unseen_frames,omitempty"`
@@ -152,6 +155,30 @@ type CommandDocument struct {
 	Exit   int    `json:"exit"`
 	Stdout string `json:"stdout"`
 	Stderr string `json:"stderr"`
+}
+
+// PortDocument is a port that was scanned. State is "open", "closed" or
+// "filtered", empty if it was not probed.
+type PortDocument struct {
+	Port  uint16 `json:"port"`
+	State string `json:"state,omitempty"`
+	// Answer is "syn-ack", "rst", "icmp" or "no-answer". ICMPType, ICMPCode and From,
+	// its source, are there for "icmp".
+	Answer   string `json:"answer"`
+	ICMPType *uint8 `json:"icmp_type,omitempty"`
+	ICMPCode *uint8 `json:"icmp_code,omitempty"`
+	From     string `json:"from,omitempty"`
+	// By is the node that sent the answer.
+	By string `json:"by,omitempty"`
+	// Probes is how many SYNs were sent; AfterNS is from the one that was answered to
+	// its answer, by the agent's own clock. Errno is why none could be sent.
+	Probes  int    `json:"probes"`
+	AfterNS int64  `json:"after_ns,omitempty"`
+	Errno   string `json:"errno,omitempty"`
+	// Drops are where SYNs and their answers died.
+	Drops []FateDocument `json:"drops,omitempty"`
+	// Reason is all of that in words.
+	Reason string `json:"reason"`
 }
 
 // CheckDocument is one expectation, in words as the text report has it.

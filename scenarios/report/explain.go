@@ -57,6 +57,8 @@ func (e *evidence) story() string {
 		return e.awaited()
 	case verdict.Close:
 		return paragraph(e.close(), e.remained())
+	case verdict.Scan:
+		return e.scanned()
 	case verdict.Exec:
 		return e.command()
 	case verdict.Wait:

@@ -114,6 +114,7 @@ func stepDocument(r *verdict.Result, s *verdict.StepResult) StepDocument {
 	for _, c := range o.Rewrites {
 		d.Rewrites = append(d.Rewrites, RewriteDocument{c.Node, string(c.Field), c.From, c.To, c.Packets})
 	}
+	d.Ports = portDocuments(o)
 	d.Journeys = journeyDocuments(r, s)
 	for _, n := range s.Nested() {
 		d.Parallel = append(d.Parallel, stepDocument(r, &n))

@@ -20,6 +20,7 @@ func (t *text) step(s *verdict.StepResult) {
 			t.failed(c)
 		}
 	}
+	t.ports(o)
 	if o.Kind == verdict.Parallel {
 		t.nested(s)
 	} else if t.tells(s.Verdict.OK) && o.Kind != verdict.Wait && o.Kind != verdict.Set {
@@ -78,7 +79,7 @@ func itemsOf(o *verdict.Observation, v verdict.Verdict) []string {
 	var items []string
 	named, timed := false, false
 	for _, c := range v.Checks {
-		named = named || c.Key == "outcome" || c.Key == "status" || c.Key == "exit"
+		named = named || c.Key == "outcome" && o.Kind != verdict.Scan || isPortState(c.Key) || c.Key == "status" || c.Key == "exit"
 		timed = timed || strings.HasSuffix(c.Key, "time") || c.Key == "elapsed"
 	}
 	if !named {
@@ -102,6 +103,8 @@ func resultOf(o *verdict.Observation) []string {
 		return []string{"status " + strconv.Itoa(o.Status)}
 	case o.Kind == verdict.Exec:
 		return []string{"exit " + strconv.Itoa(o.Exit)}
+	case o.Kind == verdict.Scan:
+		return portsByState(o)
 	case o.Outcome != "":
 		return []string{inline(string(o.Outcome), maxField)}
 	}

@@ -44,7 +44,9 @@ type Lab struct {
 	servers   []map[uint16]*running
 	closed    bool
 
-	mu    sync.Mutex
+	mu sync.Mutex
+	// scans counts the scans, so that each one has source ports of its own.
+	scans int
 	kept  map[string]*connection
 	drops *record.Record[netem.Drop]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"testbed/agents/exec"
@@ -39,6 +40,8 @@ func (l *Lab) do(ctx context.Context, s *spec.Step) (*verdict.Observation, error
 		return l.Await(ctx, *s.Await)
 	case s.Close != nil:
 		return l.CloseConnection(ctx, *s.Close)
+	case s.Scan != nil:
+		return l.Scan(ctx, *s.Scan)
 	case s.Exec != nil:
 		return l.Exec(ctx, *s.Exec)
 	case s.Wait != nil:
@@ -64,6 +67,8 @@ func Title(s *spec.Step) string {
 		return "await the end of " + s.Await.Connection
 	case s.Close != nil:
 		return "close " + s.Close.Connection
+	case s.Scan != nil:
+		return fmt.Sprintf("scan %s from %s", net.JoinHostPort(s.Scan.Host, s.Scan.Text), s.Scan.From)
 	case s.Exec != nil:
 		return fmt.Sprintf("exec %s in %s", s.Exec.Text, s.Exec.From)
 	case s.Wait != nil:

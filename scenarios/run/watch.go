@@ -68,8 +68,13 @@ func (w *watch) matched() ([]observe.RuleCount, error) {
 
 // flow are the journeys of one connection since the watch began.
 func (w *watch) flow(c *connection, rules []observe.RuleCount) []observe.Journey {
+	return journey.Flow(w.lab.net.Plan, w.journeys(rules), w.ends(c))
+}
+
+// journeys are all packets since the watch began.
+func (w *watch) journeys(rules []observe.RuleCount) []observe.Journey {
 	counts := w.counts()
-	all := journey.Trace(journey.Input{
+	return journey.Trace(journey.Input{
 		Counts: counts,
 		Frames: w.lab.capture.Since(w.frame),
 		Drops:  w.lab.dropsSince(w.began),
@@ -77,7 +82,6 @@ func (w *watch) flow(c *connection, rules []observe.RuleCount) []observe.Journey
 		Rules:  rules,
 		Until:  time.Now(),
 	})
-	return journey.Flow(w.lab.net.Plan, all, w.ends(c))
 }
 
 // ends is the connection as package journey names it.

@@ -38,6 +38,11 @@ func (b *builder) step(r *rawStep) Step {
 		s.Await, s.Expect = b.await(r.await), b.expect(r.await.Expect)
 	case r.close != nil:
 		s.Close, s.Expect = b.closing(r.close), b.expect(r.close.Expect)
+	case r.scan != nil:
+		s.Scan, s.Expect = b.scan(r.scan), b.expect(r.scan.Expect)
+		b.scanned(s.Scan, r.scan.Expect)
+	case r.flood != nil:
+		s.Flood, s.Expect = b.flood(r.flood), b.expect(r.flood.Expect)
 	case r.wait != nil:
 		s.Wait = &Wait{}
 		if r.wait.Wait != nil {
@@ -101,15 +106,18 @@ func (b *builder) family(r *family, host string) Family {
 }
 
 // target splits a connection's target into host and port.
-func (b *builder) target(w *word) Target {
+func (b *builder) target(w *word) Target { return b.targetOf("connect", w) }
+
+// targetOf is target for the value of a key.
+func (b *builder) targetOf(key string, w *word) Target {
 	const valid = "node:port, address:port or [IPv6 address]:port, such as server:80"
 	host, digits, ok := cutPort(w.V)
 	switch {
 	case strings.Contains(w.V, "://"):
-		b.add(w.mark, bad("connect: %s is a URL", quote(w.V)).want(valid+"; http: takes URLs"))
+		b.add(w.mark, bad(key+": %s is a URL", quote(w.V)).want(valid+"; http: takes URLs"))
 		return Target{}
 	case !ok:
-		c := bad("connect: %s has no port", quote(w.V)).want(valid)
+		c := bad(key+": %s has no port", quote(w.V)).want(valid)
 		if a, err := netip.ParseAddr(w.V); err == nil && a.Is6() {
 			c.near("[" + w.V + "]:80")
 		} else if slices.Contains(b.names, w.V) {
@@ -119,14 +127,14 @@ func (b *builder) target(w *word) Target {
 		return Target{}
 	}
 	if a, err := netip.ParseAddr(host); strings.HasPrefix(w.V, "[") && (err != nil || !a.Is6()) {
-		b.add(w.mark, bad("connect: %s in brackets is no IPv6 address", quote(host)).want(valid))
+		b.add(w.mark, bad(key+": %s in brackets is no IPv6 address", quote(host)).want(valid))
 		return Target{}
 	}
 	n, ok := whole(digits)
 	if !ok || n < 1 || n > 65535 {
-		b.add(w.mark, bad("connect: %s is no port", quote(digits)).want("1 to 65535"))
+		b.add(w.mark, bad(key+": %s is no port", quote(digits)).want("1 to 65535"))
 	}
-	return Target{Host: b.host("connect", w.mark, host), Port: uint16(n)}
+	return Target{Host: b.host(key, w.mark, host), Port: uint16(n)}
 }
 
 // cutPort splits host:port; the host of an IPv6 address loses its brackets.

@@ -26,10 +26,15 @@ type rawExpect struct {
 	AcceptTime    *bound         `json:"accept_time" on:"connect,http" doc:"from the first SYN leaving the client to the server's socket being ESTABLISHED"`
 	TLSTime       *bound         `json:"tls_time" on:"http" doc:"from the start of the step to the end of the TLS handshake"`
 	FirstByteTime *bound         `json:"first_byte_time" on:"http" doc:"from the start of the step to the first byte of the answer"`
-	Elapsed       *bound         `json:"elapsed" on:"connect,http,exec,exchange,await,close" doc:"how long the action took, up to its outcome"`
+	Open          *portList      `json:"open" on:"scan" doc:"the ports that are open, all of them"`
+	Closed        *portList      `json:"closed" on:"scan" doc:"the ports that are closed, all of them"`
+	Filtered      *portList      `json:"filtered" on:"scan" doc:"the ports that are filtered, all of them"`
+	Sent          *count         `json:"sent" on:"flood" doc:"how many SYNs were sent"`
+	Counters      entries[count] `json:"counters" on:"flood" doc:"how much the target's counters of the kernel grew, by name, such as SyncookiesSent"`
+	Elapsed       *bound         `json:"elapsed" on:"connect,http,exec,exchange,await,close,scan,flood" doc:"how long the action took, up to its outcome"`
 	TimeWait      *bound         `json:"time_wait" on:"close" doc:"how long the end that closed was in TIME-WAIT"`
 	FinWait2      *bound         `json:"fin_wait_2" on:"close" doc:"how long the end that closed was in FIN-WAIT-2"`
-	Tolerance     *duration      `json:"tolerance" on:"connect,http,exec,exchange,await,close" doc:"how far times may be off; default 2% plus 5ms"`
+	Tolerance     *duration      `json:"tolerance" on:"connect,http,exec,exchange,await,close,scan,flood" doc:"how far times may be off; default 2% plus 5ms"`
 	Handshake     []*handshake   `json:"handshake" on:"connect,http" doc:"the flags of the handshake's segments, in order, first transmissions only"`
 	Segments      []*rawSegment  `json:"segments" on:"connect,http,exchange,await,close" doc:"the segments, in order, first transmissions only: all of the step, in connect and http up to the end of the handshake"`
 	Packets       entries[count] `json:"packets" on:"connect,http,exchange,await,close" doc:"how many segments left their sender, by syn, syn_ack, ack, rst, fin"`
@@ -37,10 +42,10 @@ type rawExpect struct {
 	SynAckTimes   *sendTimes     `json:"syn_ack_times" on:"connect,http,await" doc:"when each SYN-ACK of the connection left, from the first: a list, or schedule for the kernel's own times"`
 	States        *rawStates     `json:"states" on:"connect,http,exchange,await,close" doc:"the TCP states that each end entered, in order"`
 	SeenFrom      *ref           `json:"seen_from" on:"connect,http,exchange" doc:"the node whose address the server saw"`
-	Dropped       *rawDropped    `json:"dropped" on:"connect,http,exec,exchange,await,close" doc:"where packets died, and why"`
+	Dropped       *rawDropped    `json:"dropped" on:"connect,http,exec,exchange,await,close,scan" doc:"where packets died, and why"`
 	Rewritten     *rawRewritten  `json:"rewritten" on:"connect,http,exchange" doc:"what a node on the way changed in packets: {at: fw, field: mss, from: 1460, to: 1340}"`
 
-	Kernels entries[rawExpect] `json:"kernels" on:"connect,http,exec,exchange,await,close" doc:"what is expected in addition on some kernels, by a range of versions such as >= 6.5 in quotes"`
+	Kernels entries[rawExpect] `json:"kernels" on:"connect,http,exec,exchange,await,close,scan,flood" doc:"what is expected in addition on some kernels, by a range of versions such as >= 6.5 in quotes"`
 }
 
 func (*rawExpect) noun() string { return "expect" }

@@ -14,8 +14,8 @@ import (
 // stepKinds are the actions, in the order of the documentation; laterSteps are
 // those that are planned.
 var (
-	stepKinds  = []string{"connect", "http", "exec", "exchange", "await", "close", "wait", "set", "parallel"}
-	laterSteps = []string{"scan", "flood"}
+	stepKinds  = []string{"connect", "http", "exec", "exchange", "await", "close", "scan", "wait", "set", "parallel"}
+	laterSteps = []string{"flood"}
 )
 
 // stepList is a scenario's steps, with the place of the list.
@@ -38,6 +38,8 @@ type rawStep struct {
 	exchange *rawExchange
 	await    *rawAwait
 	close    *rawClose
+	scan     *rawScan
+	flood    *rawFlood
 	wait     *rawWait
 	change   *rawSetStep
 	parallel *rawParallel
@@ -66,7 +68,7 @@ func (s *rawStep) read(d *decoder, _ string, n ast.Node) bool {
 func (s *rawStep) body(kind string) reflect.Value {
 	p := map[string]any{
 		"connect": &s.connect, "http": &s.http, "exec": &s.exec, "exchange": &s.exchange,
-		"await": &s.await, "close": &s.close, "wait": &s.wait, "set": &s.change, "parallel": &s.parallel,
+		"await": &s.await, "close": &s.close, "scan": &s.scan, "flood": &s.flood, "wait": &s.wait, "set": &s.change, "parallel": &s.parallel,
 	}[kind]
 	return reflect.ValueOf(p).Elem()
 }
@@ -183,7 +185,7 @@ func observesNothing(kind, key string) *complaint {
 	if key != "expect" {
 		return nil
 	}
-	return bad("a %s step observes nothing", kind).want("expect in a step that does: connect, http, exec, exchange, await, close")
+	return bad("a %s step observes nothing", kind).want("expect in a step that does: connect, http, exec, exchange, await, close, scan")
 }
 
 // command is a command line, or the list of a command's arguments.

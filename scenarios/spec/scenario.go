@@ -3,6 +3,7 @@
 package spec
 
 import (
+	"net/netip"
 	"regexp"
 	"time"
 
@@ -58,6 +59,8 @@ type Step struct {
 	Close    *Close
 	Exchange *Exchange
 	Await    *Await
+	Scan     *Scan
+	Flood    *Flood
 	Set      *Set
 	Parallel *Parallel
 	// Expect is nil when the step must only succeed.
@@ -169,6 +172,50 @@ type Exchange struct {
 // Parallel are steps that run at the same time. They begin in their order.
 type Parallel struct{ Steps []Step }
 
+// Scan finds out which TCP ports of a host are open.
+type Scan struct {
+	From string
+	// Host is a node's name or an address.
+	Host string
+	// Ports are probed in this order; Text is how they are written.
+	Ports  []uint16
+	Text   string
+	Family Family
+	// Rate is how fast SYNs are sent; zero means DefaultScanRate.
+	Rate topo.Rate
+	// Retries is how often a SYN is sent again that nothing answers.
+	Retries int
+	// Timeout ends the scan; zero lets it go on until every port is decided.
+	Timeout time.Duration
+}
+
+// Flood sends SYNs at a rate and does not wait for what they bring about.
+type Flood struct {
+	From   string
+	Target Target
+	Family Family
+	Rate   topo.Rate
+	// Spoof is where the source addresses are drawn from; invalid means that they
+	// are the node's own.
+	Spoof netip.Prefix
+	// Duration ends it; zero, in the background, means that the scenario does.
+	Duration time.Duration
+	// Background lets later steps run meanwhile.
+	Background bool
+}
+
+// What a scan does that names nothing else.
+const DefaultRetries = 2
+
+// DefaultScanRate and DefaultFloodRate are those of a step that names none.
+var (
+	DefaultScanRate  = topo.Rate{Packets: 1000, Per: "second"}
+	DefaultFloodRate = topo.Rate{Packets: 1000, Per: "second"}
+)
+
+// DefaultFloodDuration is that of a flood that is not in the background.
+const DefaultFloodDuration = time.Second
+
 // Set changes the running network. Either Link or Node is set.
 type Set struct {
 	// Link is the index of the link in the topology, -1 if a node is changed.
@@ -202,6 +249,13 @@ type Expect struct {
 	Elapsed       *Duration
 	TLSTime       *Duration
 	FirstByteTime *Duration
+	// Open, Closed and Filtered are a scan's ports, in the order of the file; nil
+	// expects nothing, an empty one that there are none.
+	Open, Closed, Filtered []uint16
+	// Sent is how many SYNs a flood sent, and Counters how much the target's
+	// counters of the kernel grew.
+	Sent     *Count
+	Counters map[string]Count
 	// TimeWait and FinWait2 are how long the end that closed was in these states.
 	TimeWait, FinWait2 *Duration
 	// Tolerance replaces the default of 2% plus 5 ms.

@@ -123,10 +123,13 @@ func (rawSet) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Ref: "#/$defs/set-link"}, {Ref: "#/$defs/set-node"}}}
 }
 
-// JSONSchemaExtend names the kinds of packets.
+// JSONSchemaExtend names the kinds of packets, and the counters.
 func (rawExpect) JSONSchemaExtend(s *jsonschema.Schema) {
 	if p, ok := s.Properties.Get("packets"); ok {
 		p.PropertyNames = &jsonschema.Schema{Enum: enum(packetKinds)}
+	}
+	if p, ok := s.Properties.Get("counters"); ok {
+		p.PropertyNames = &jsonschema.Schema{Enum: enum(Counters)}
 	}
 }
 

@@ -89,13 +89,13 @@ func TestSchemaAcceptsForms(t *testing.T) {
 func TestSchemaRejects(t *testing.T) {
 	for _, name := range []string{
 		"unknown-key-link", "unknown-key-top", "unknown-key-node", "delay-no-unit", "delay-wrong-unit", "delay-negative", "loss-over-100",
-		"loss-no-unit", "link-three-ends", "later-switch", "later-scan", "missing-keys", "no-steps", "no-nodes", "listen-port",
+		"loss-no-unit", "link-three-ends", "later-switch", "missing-keys", "no-steps", "no-nodes", "listen-port",
 		"listen-tls-number", "listen-unknown-serve", "listen-missing-serve", "step-two-actions", "step-no-action", "step-foreign-key", "wait-expect",
 		"expect-foreign", "expect-unknown", "expect-bare-number", "expect-states", "expect-packets", "firewall-no-action", "nat-timeout",
 		"set-neither", "set-mixed", "sysctl-name", "node-name", "node-empty", "mtu-quoted", "yaml-list",
 		"rate-no-unit", "rate-bytes", "rate-map", "queue-no-unit", "queue-empty-map", "queue-map-units", "reorder-over-100", "jitter-no-spread",
 		"jitter-distribution", "jitter-correlation-over-100", "loss-both", "loss-neither", "loss-correlation-alone", "bursts-no-end", "bursts-hyphens", "kernels-condition", "kernels-list", "kernels-bad-value",
-		"clock", "until-scalar", "until-state", "syn-times-word", "await-expect",
+		"clock", "until-scalar", "until-state", "syn-times-word", "await-expect", "scan-keys", "scan-expect", "connect-expects-ports",
 	} {
 		src, err := os.ReadFile(filepath.Join("testdata/broken", name+".yaml"))
 		if err != nil {

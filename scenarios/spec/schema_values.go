@@ -128,6 +128,14 @@ func (ports) JSONSchema() *jsonschema.Schema {
 	return either(numbers("1", "65535", ""), text(`^[0-9]+(-[0-9]+)?$`, "a port or a range of ports, such as 8000-8099"))
 }
 
+func (portList) JSONSchema() *jsonschema.Schema { return array(ports{}.JSONSchema()) }
+
+func (retries) JSONSchema() *jsonschema.Schema { return numbers("0", "10", "a number from 0 to 10") }
+
+func (spoof) JSONSchema() *jsonschema.Schema {
+	return either(truth{}.JSONSchema(), text(patternCIDR, "a prefix of source addresses"))
+}
+
 func (prefix) JSONSchema() *jsonschema.Schema {
 	return text(patternCIDR, "an address with its prefix length")
 }

@@ -47,12 +47,7 @@ func (j *judge) dropped(want *spec.Dropped) Check {
 func (j *judge) losses() []loss {
 	var all []loss
 	index := map[observe.Drop]int{}
-	for i := range j.o.Journeys {
-		f := j.o.Journeys[i].Fate
-		if f.Delivered || f.Pending || f.Drop == (observe.Drop{}) {
-			continue
-		}
-		d := f.Drop
+	for _, d := range j.drops() {
 		d.Answer = ""
 		if n, ok := index[d]; ok {
 			all[n].packets++
@@ -68,6 +63,19 @@ func (j *judge) losses() []loss {
 				packets: r.Packets, source: observe.FromCounters,
 			})
 		}
+	}
+	return all
+}
+
+// drops are where the step's packets died, one for each.
+func (j *judge) drops() (all []observe.Drop) {
+	for i := range j.o.Journeys {
+		if f := j.o.Journeys[i].Fate; !f.Delivered && !f.Pending && f.Drop != (observe.Drop{}) {
+			all = append(all, f.Drop)
+		}
+	}
+	for i := range j.o.Ports {
+		all = append(all, j.o.Ports[i].Drops...)
 	}
 	return all
 }
@@ -104,15 +112,7 @@ func matches(want *spec.Dropped, d observe.Drop) bool {
 }
 
 func (l loss) String() string {
-	where := "at " + l.drop.Node
-	if l.drop.Node == "" {
-		where = "on " + l.drop.Link[0] + " – " + l.drop.Link[1]
-	}
-	why := string(l.drop.Cause)
-	if l.drop.Rule != "" {
-		why = "rule " + l.drop.Rule
-	}
-	return fmt.Sprintf("%s by %s: %s", where, why, plural(int(l.packets), "packet"))
+	return placeText(l.drop) + ": " + plural(int(l.packets), "packet")
 }
 
 func droppedText(d *spec.Dropped) string {

@@ -32,6 +32,7 @@ func Judge(step *spec.Step, obs *Observation) Verdict {
 	j.ending()
 	j.times()
 	j.packets()
+	j.scan()
 	j.command()
 	j.mark(kernels)
 	v := Verdict{OK: true, Checks: j.checks}
@@ -68,6 +69,7 @@ func (j *judge) success() {
 		if j.e.Outcome == "" && j.e.Error == "" {
 			j.add(j.over())
 		}
+	case Scan: // see scan
 	case Connect:
 		if j.e.Outcome == "" && !expectsFailure(j.e) {
 			j.add(j.outcome(agents.Connected))

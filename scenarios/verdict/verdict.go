@@ -95,6 +95,20 @@ type Observation struct {
 	Stdout, Stderr string
 	// Answer is what an exchange read, cut to the first 256 bytes.
 	Answer string
+
+	// Ports are what a scan found out.
+	Ports []ScannedPort
+}
+
+// ScannedPort is a port that was scanned.
+type ScannedPort struct {
+	agents.Port
+	// By is the node that sent the answer; empty without one, or where it was not
+	// seen.
+	By string
+	// Drops are where segments of its probes and of their answers died, those to the
+	// target first, in order of sending.
+	Drops []observe.Drop
 }
 
 // Clock is what a scenario's time is.
@@ -128,6 +142,8 @@ const (
 	Close    Kind = "close"
 	Exchange Kind = "exchange"
 	Await    Kind = "await"
+	Scan     Kind = "scan"
+	Flood    Kind = "flood"
 	Set      Kind = "set"
 	Parallel Kind = "parallel"
 )
