@@ -28,11 +28,13 @@ const (
 	// Closed is an exchange whose far end closed before the answer was complete, or
 	// a connection that the far end closed while it was waited for.
 	Closed Outcome = "closed"
+	// Sent is an exchange that only writes: the kernel has taken all of it.
+	Sent Outcome = "sent"
 )
 
 // ConnectOutcomes, ExchangeOutcomes and AwaitOutcomes list what a step may expect.
 var (
 	ConnectOutcomes  = []Outcome{Connected, Refused, TimedOut, HostUnreachable, NetworkUnreachable, Reset, Denied, Failed}
-	ExchangeOutcomes = []Outcome{Answered, Reset, Closed, TimedOut}
+	ExchangeOutcomes = []Outcome{Answered, Sent, Reset, Closed, TimedOut}
 	AwaitOutcomes    = []Outcome{Closed, Reset, TimedOut, HostUnreachable, NetworkUnreachable}
 )

@@ -131,10 +131,15 @@ const (
 	// ServeNoAccept listens and never calls accept, so that the accept queue
 	// fills.
 	ServeNoAccept Serve = "no-accept"
+	// ServeNoRead accepts and never reads, so that the receive window closes.
+	ServeNoRead Serve = "no-read"
+	// ServeCollect reads until the client has closed its side, then sends all of it
+	// back and closes.
+	ServeCollect Serve = "collect"
 )
 
 // Serves lists every kind of server.
-var Serves = []Serve{ServeEcho, ServeHTTP, ServeHTTPS, ServeTLS, ServeBanner, ServeSilent, ServeHold, ServeReset, ServeClose, ServeNoAccept}
+var Serves = []Serve{ServeEcho, ServeHTTP, ServeHTTPS, ServeTLS, ServeBanner, ServeSilent, ServeHold, ServeReset, ServeClose, ServeNoAccept, ServeNoRead, ServeCollect}
 
 // Listener is a TCP server on every address of a node, IPv4 and IPv6.
 type Listener struct {
@@ -147,6 +152,9 @@ type Listener struct {
 	Banner string
 	// Backlog is listen(2)'s; zero means 1 for ServeNoAccept and 4096 otherwise.
 	Backlog int
+	// After is how long after accepting a ServeClose, ServeReset or ServeNoRead
+	// listener ends the connection. Zero means at once, and never for ServeNoRead.
+	After time.Duration
 }
 
 // NAT makes a router translate the source of what leaves toward its outside

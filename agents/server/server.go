@@ -72,9 +72,13 @@ func handler(n Node, l topo.Listener) (tcp.Handler, error) {
 	case topo.ServeHold:
 		return tcp.Hold, nil
 	case topo.ServeReset:
-		return tcp.Reset, nil
+		return tcp.After(l.After, tcp.Reset), nil
 	case topo.ServeClose:
-		return tcp.Close, nil
+		return tcp.After(l.After, tcp.Close), nil
+	case topo.ServeNoRead:
+		return tcp.Unread(l.After), nil
+	case topo.ServeCollect:
+		return tcp.Collect, nil
 	case topo.ServeNoAccept:
 		return nil, nil
 	}

@@ -40,6 +40,9 @@ type Options struct {
 	Timeout time.Duration
 	// Port is the client's own; zero lets the kernel choose.
 	Port uint16
+	// UserTimeout is how long the kernel goes on with what is not acknowledged, in
+	// whole milliseconds (TCP_USER_TIMEOUT, tcp(7)); zero leaves it to its retries.
+	UserTimeout time.Duration
 	// KeepAlive, if enabled, has an idle connection probed.
 	KeepAlive net.KeepAliveConfig
 	// OnStart, if not nil, is told the local address while the attempt is under
@@ -59,6 +62,9 @@ func Connect(ctx context.Context, ns *netns.NS, to netip.AddrPort, o Options) (*
 	fd := -1
 	err = ns.Do(func() (err error) {
 		if fd, err = socket(to.Addr()); err != nil {
+			return err
+		}
+		if err := setUserTimeout(fd, o.UserTimeout); err != nil {
 			return err
 		}
 		a.Began = time.Now()
@@ -164,6 +170,16 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
 	}
 	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+}
+
+func setUserTimeout(fd int, d time.Duration) error {
+	if d == 0 {
+		return nil
+	}
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds())); err != nil {
+		return fmt.Errorf("set TCP_USER_TIMEOUT: %w", err)
+	}
+	return nil
 }
 
 // bindPort gives a socket its own port; 0 leaves that to connect(2).

@@ -30,7 +30,7 @@ type Exchanged struct {
 	Answer    []byte
 }
 
-// Exchange writes and reads until complete says that what was read is the whole
+// Exchange writes, if there is something to send, and reads until complete says that what was read is the whole
 // answer. An answer of over MaxAnswer bytes that is not complete is Failed.
 // timeout must be positive.
 func Exchange(c *net.TCPConn, send []byte, complete func(answer []byte) bool, timeout time.Duration) *Exchanged {
@@ -38,7 +38,10 @@ func Exchange(c *net.TCPConn, send []byte, complete func(answer []byte) bool, ti
 	x := &Exchanged{}
 	c.SetDeadline(began.Add(timeout))
 	defer c.SetDeadline(time.Time{})
-	_, err := c.Write(send)
+	var err error
+	if len(send) > 0 {
+		_, err = c.Write(send)
+	}
 	buf := make([]byte, 64<<10)
 	for err == nil && !complete(x.Answer) {
 		var n int

@@ -39,6 +39,7 @@ func storyCases() []storyCase {
 	cases = append(cases, unreachableCases()...)
 	cases = append(cases, streamCases()...)
 	cases = append(cases, awaitCases()...)
+	cases = append(cases, endingCases()...)
 	cases = append(cases, requestCases()...)
 	return append(cases, commandCases()...)
 }

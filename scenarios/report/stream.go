@@ -6,6 +6,7 @@ import (
 
 	"testbed/agents"
 	"testbed/observe"
+	"testbed/scenarios/spec"
 	"testbed/topo"
 )
 
@@ -18,7 +19,12 @@ func (e *evidence) exchange() string {
 		return paragraph(e.unanswered(), e.forgotten(), e.waited(), e.untold())
 	case agents.Reset:
 		return e.reset()
+	case agents.Sent:
+		return paragraph(e.onlySent(), e.resent())
 	case agents.Closed:
+		if e.step != nil && e.step.Exchange != nil && e.step.Exchange.Read == spec.ReadEnd {
+			return e.readToEnd()
+		}
 		return e.closedEarly()
 	case "":
 		return ""
@@ -44,6 +50,20 @@ func (e *evidence) exchanged() string {
 		with = " with " + quote(e.Answer)
 	}
 	return fmt.Sprintf("Within %s %s answered %s%s.", short(e.Elapsed), e.target, e.said(), with)
+}
+
+// onlySent tells of a program that does not read what comes.
+func (e *evidence) onlySent() string {
+	return fmt.Sprintf("%s wrote %s and read nothing: what %s answers waits in %s's receive buffer.", e.client, e.said(), e.target, e.client)
+}
+
+// readToEnd tells of all that came before the other end's FIN.
+func (e *evidence) readToEnd() string {
+	got := "without having sent anything"
+	if e.Answer != "" {
+		got = "after it had sent " + quote(e.Answer)
+	}
+	return fmt.Sprintf("%s closed its side of the connection with a FIN after %s, %s. A program reads end-of-file.", e.target, short(e.Elapsed), got)
 }
 
 // resent tells of data that was sent more than once.
@@ -219,6 +239,13 @@ func (e *evidence) close() string {
 	}
 	text := fmt.Sprintf("%s closed its side of the connection with a FIN", e.client)
 	fins := e.finsThere()
+	half := e.step != nil && e.step.Close != nil && e.step.Close.Half
+	switch {
+	case len(fins) == 0 && len(e.resetsThere) > 0:
+		return e.unread()
+	case half:
+		text += fmt.Sprintf(" (shutdown(2), SHUT_WR), which leaves the other half open: it still takes what %s sends", e.server)
+	}
 	if d, n, ok := worst(fins); ok && n == len(fins) {
 		return fmt.Sprintf("%s; %s, so that %s does not know of it.", text, fate{n: n, drop: d}.named("FIN"), e.server)
 	}
@@ -226,6 +253,11 @@ func (e *evidence) close() string {
 		text += fmt.Sprintf(", and %s closed its own side", e.server)
 	}
 	return text + "."
+}
+
+// unread tells of a close that the kernel turned into a reset.
+func (e *evidence) unread() string {
+	return fmt.Sprintf("%s closed the connection while data was waiting that its program had not read, so its kernel sent a RST in place of a FIN (RFC 1122, section 4.2.2.13; RFC 2525, section 2.17): %s learns that not all of it has been taken.", e.client, e.server)
 }
 
 func (f fate) named(noun string) string { return allOf(f.n, noun) + " " + f.predicate("") }

@@ -76,3 +76,20 @@ func TestLasted(t *testing.T) {
 		}
 	}
 }
+
+func TestTimeWaitThatTheTracepointTakesForClosed(t *testing.T) {
+	const fw1, fw2, tw, closed = observe.FinWait1, observe.FinWait2, observe.TimeWait, observe.Closed
+	for _, c := range []struct {
+		name                string
+		seen, derived, want []observe.StateChange
+	}{
+		{"TIME-WAIT", at(1, fw1, fw2, closed), at(1, fw1, fw2, tw), at(1, fw1, fw2, tw)},
+		{"reset in FIN-WAIT-2", at(1, fw1, fw2, closed), at(1, fw1, fw2, closed), at(1, fw1, fw2, closed)},
+		{"still open", at(1, fw1, fw2), at(1, fw1, fw2, tw), at(1, fw1, fw2)},
+		{"nothing seen", nil, at(1, tw), nil},
+	} {
+		if got := withTimeWait(c.seen, c.derived); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, expected %v", c.name, got, c.want)
+		}
+	}
+}

@@ -32,7 +32,7 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 	if err != nil {
 		return nil, err
 	}
-	options := tcp.Options{Timeout: c.Timeout, Port: c.Port, OnStart: conn.starts(ctx)}
+	options := tcp.Options{Timeout: c.Timeout, Port: c.Port, UserTimeout: c.UserTimeout, OnStart: conn.starts(ctx)}
 	if c.KeepAlive {
 		if options.KeepAlive, err = l.keepAlive(conn.from); err != nil {
 			return nil, err
@@ -156,7 +156,7 @@ func (c *connection) attempted(o *verdict.Observation, a *tcp.Attempt) {
 	o.CallTime, o.ConnectTime, o.ConnectSource = &call, &call, observe.FromAgent
 }
 
-// Exchange writes to a kept connection and reads until the answer is complete.
+// Exchange writes to a kept connection and reads as the step says.
 func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observation, error) {
 	o := &verdict.Observation{Kind: verdict.Exchange, Title: Title(&spec.Step{Exchange: &x})}
 	c := l.keeps(x.Connection)
@@ -169,10 +169,7 @@ func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observati
 	stop := context.AfterFunc(ctx, func() { c.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	underWay(ctx)
-	stale, due := c.owed, l.due(c, x.Send)
-	done := tcp.Exchange(c.conn, []byte(x.Send), due.whole, orDefault(x.Timeout))
-	c.owed = max(0, due.bytes-len(done.Answer))
-	done.Answer = done.Answer[min(stale, len(done.Answer)):]
+	done := l.exchange(c, x)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -183,8 +180,8 @@ func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observati
 	return o, c.watch.observe(o, c)
 }
 
-// CloseConnection ends a kept connection with FIN or RST, and waits until what
-// that sends has arrived.
+// CloseConnection ends a kept connection with FIN or RST, or only its own side of
+// it, and waits until what that sends has arrived.
 func (l *Lab) CloseConnection(ctx context.Context, x spec.Close) (*verdict.Observation, error) {
 	o := &verdict.Observation{Kind: verdict.Close, Title: Title(&spec.Step{Close: &x})}
 	c := l.keeps(x.Connection)
@@ -194,17 +191,19 @@ func (l *Lab) CloseConnection(ctx context.Context, x spec.Close) (*verdict.Obser
 	if err := l.again(o, c); err != nil {
 		return nil, err
 	}
-	if x.Reset {
+	switch {
+	case x.Reset:
 		o.Title += " with a reset"
 		c.conn.SetLinger(0)
+	case x.Half:
+		o.Title += " for sending"
 	}
 	if err := l.watchClosing(c, x); err != nil {
 		return nil, err
 	}
 	defer c.closing.stop()
 	underWay(ctx)
-	err := c.conn.Close()
-	l.drop(x.Connection)
+	err := l.end(c, x)
 	o.Elapsed = time.Since(o.Began)
 	if err != nil {
 		return nil, fmt.Errorf("close %s: %w", x.Connection, err)
@@ -217,7 +216,17 @@ func (l *Lab) CloseConnection(ctx context.Context, x spec.Close) (*verdict.Obser
 	if c.closing != nil {
 		o.TimeWait, o.FinWait2 = lasted(o, observe.TimeWait), lasted(o, observe.FinWait2)
 	}
+	c.closing = nil
 	return o, err
+}
+
+// end ends a connection, or its own side alone (shutdown(2), SHUT_WR).
+func (l *Lab) end(c *connection, x spec.Close) error {
+	if x.Half {
+		return c.conn.CloseWrite()
+	}
+	defer l.drop(x.Connection)
+	return c.conn.Close()
 }
 
 // notOpen is what there is to say of a step on a connection that was never
@@ -245,38 +254,6 @@ func (l *Lab) again(o *verdict.Observation, c *connection) error {
 	}
 	o.Began = time.Now()
 	return err
-}
-
-// due is what is to come on a connection: a number of bytes where that is known,
-// else whatever makes an answer whole.
-type due struct {
-	bytes int
-	whole func(answer []byte) bool
-}
-
-// due is what follows a message, by what serves the connection: an echo is as
-// long as what was sent, a banner comes first once, and an earlier answer that
-// nobody waited for comes before all.
-func (l *Lab) due(c *connection, sent string) due {
-	var at topo.Listener
-	if c.target >= 0 {
-		if r := l.servers[c.target][c.remote.Port()]; r != nil {
-			at = r.listener
-		}
-	}
-	first := !c.exchanged
-	c.exchanged = true
-	bytes := c.owed + len(sent)
-	switch at.Serve {
-	case topo.ServeBanner:
-		if first {
-			bytes += len(tcp.BannerLine(at.Banner))
-		}
-	case topo.ServeEcho:
-	default:
-		return due{whole: func(answer []byte) bool { return agents.Complete(at.Serve, answer) }}
-	}
-	return due{bytes: bytes, whole: func(answer []byte) bool { return len(answer) >= bytes }}
 }
 
 func orDefault(timeout time.Duration) time.Duration {

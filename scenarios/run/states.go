@@ -67,11 +67,25 @@ func (w *watch) states(o *verdict.Observation, c *connection, js []observe.Journ
 		derived, mark = bothEnds{since(derived.client, o.Began), since(derived.server, o.Began)}, c.states
 	}
 	seen, from := w.traced(o, c, js, derived, mark)
+	if c.closing == nil {
+		seen = bothEnds{withTimeWait(seen.client, derived.client), withTimeWait(seen.server, derived.server)}
+	}
 	return c.closing.complete(seen.client, derived.client, false), c.closing.complete(seen.server, derived.server, true), from
 }
 
 // bothEnds are the states of a connection's ends.
 type bothEnds struct{ client, server []observe.StateChange }
+
+// withTimeWait puts TIME-WAIT where the tracepoint has CLOSED, because the socket
+// becomes a smaller one there (tcp_time_wait in net/ipv4/tcp_minisocks.c), and the
+// packets tell that it is no other end.
+func withTimeWait(seen, derived []observe.StateChange) []observe.StateChange {
+	n, m := len(seen)-1, len(derived)-1
+	if n < 0 || m < 0 || seen[n].State != observe.Closed || derived[m].State != observe.TimeWait {
+		return seen
+	}
+	return append(slices.Clone(seen[:n]), derived[m])
+}
 
 // failedAt is when the client's socket came to its end without a packet, zero if
 // it did not.

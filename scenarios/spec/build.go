@@ -29,8 +29,8 @@ type builder struct {
 	// open are the connections that are kept open, by name; the value is the
 	// line of the step that opened it.
 	open map[string]int
-	// closed are those that were open before.
-	closed map[string]int
+	// closed are those that were open before, half those whose own side is closed.
+	closed, half map[string]int
 	// links is the state of the links as the steps change them.
 	links []topo.Link
 	// vague are the links, by their ends, of which a value was refused, so that
@@ -41,7 +41,7 @@ type builder struct {
 func (d *decoder) build(raw *rawScenario) *Scenario {
 	b := &builder{
 		decoder: d, sc: &Scenario{File: d.file}, rules: map[string]map[string]bool{},
-		open: map[string]int{}, closed: map[string]int{}, vague: map[[2]string]bool{},
+		open: map[string]int{}, closed: map[string]int{}, half: map[string]int{}, vague: map[[2]string]bool{},
 	}
 	b.head(raw)
 	b.declare(raw)

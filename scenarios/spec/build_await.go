@@ -15,6 +15,7 @@ func (b *builder) socket(c *Connect, r *rawConnect) {
 	if r.Sport != nil {
 		c.Port = r.Sport.V
 	}
+	b.userTimeout(c, r)
 	if r.Probes == nil {
 		return
 	}

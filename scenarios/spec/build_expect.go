@@ -41,6 +41,9 @@ func (b *builder) expect(r *rawExpect) *Expect {
 		b.known("seen_from", r.SeenFrom)
 		e.SeenFrom = r.SeenFrom.V
 	}
+	if r.Answer != nil {
+		e.Answer = &r.Answer.V
+	}
 	if r.Stdout != nil {
 		e.Stdout = &r.Stdout.V
 	}

@@ -63,6 +63,7 @@ func (b *builder) listener(r *rawListener) topo.Listener {
 	if r.Backlog != nil {
 		l.Backlog = r.Backlog.V
 	}
+	b.ends(&l, r)
 	return l
 }
 

@@ -241,11 +241,7 @@ func shellText(args []string) string {
 
 func (b *builder) exchange(r *rawExchange) *Exchange {
 	x := &Exchange{Connection: b.opened("exchange", r.Exchange)}
-	if r.Send != nil {
-		if x.Send = r.Send.V; x.Send == "" {
-			b.add(r.Send.mark, bad("send: nothing to send").want("at least one byte"))
-		}
-	}
+	b.spoken(x, r)
 	if r.Timeout != nil {
 		x.Timeout = r.Timeout.V
 	}
@@ -255,6 +251,9 @@ func (b *builder) exchange(r *rawExchange) *Exchange {
 func (b *builder) closing(r *rawClose) *Close {
 	c := &Close{Connection: b.opened("close", r.Close), Reset: r.With != nil && r.With.V == "reset"}
 	b.watched(c, r)
+	if b.halved(c, r) {
+		return c
+	}
 	if line, ok := b.open[c.Connection]; ok {
 		delete(b.open, c.Connection)
 		b.closed[c.Connection] = line

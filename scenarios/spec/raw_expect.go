@@ -22,6 +22,7 @@ type rawExpect struct {
 	Exit          *count         `json:"exit" on:"exec" doc:"the command's exit status"`
 	Stdout        *output        `json:"stdout" on:"exec" doc:"its output: equal after trimming, or a /regular expression/"`
 	Stderr        *output        `json:"stderr" on:"exec" doc:"its error output: equal after trimming, or a /regular expression/"`
+	Answer        *output        `json:"answer" on:"exchange" doc:"what was read: equal after trimming, or a /regular expression/"`
 	ConnectTime   *bound         `json:"connect_time" on:"connect,http" doc:"from the call of connect to its return at the client"`
 	AcceptTime    *bound         `json:"accept_time" on:"connect,http" doc:"from the first SYN leaving the client to the server's socket being ESTABLISHED"`
 	TLSTime       *bound         `json:"tls_time" on:"http" doc:"from the start of the step to the end of the TLS handshake"`

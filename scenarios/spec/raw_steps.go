@@ -115,6 +115,7 @@ type rawConnect struct {
 	As      *title     `json:"as" doc:"keeps the connection open under this name"`
 	Probes  *truth     `json:"keepalive" doc:"true has the kernel probe the connection while it is idle; default false"`
 	Sport   *port      `json:"sport" doc:"the client's own port; default one that the kernel chooses"`
+	Within  *timespan  `json:"user_timeout" doc:"how long the kernel goes on with what is not acknowledged (TCP_USER_TIMEOUT), whole milliseconds; default until its retries are used up"`
 	Expect  *rawExpect `json:"expect" doc:"what must be observed"`
 }
 
@@ -145,7 +146,8 @@ func (*rawExec) noun() string { return "an exec step" }
 type rawExchange struct {
 	mark
 	Exchange *title     `json:"exchange" jsonschema:"required" doc:"writes to the open connection of this name and reads until the answer is complete"`
-	Send     *word      `json:"send" jsonschema:"required" doc:"what is written"`
+	Send     *word      `json:"send" doc:"what is written"`
+	Read     *reading   `json:"read" doc:"answer: until the answer is complete; nothing: what comes stays unread; end: until the other end has closed. Default answer"`
 	Timeout  *timespan  `json:"timeout" doc:"ends the wait for the answer; default 30s"`
 	Expect   *rawExpect `json:"expect" doc:"what must be observed"`
 }
@@ -155,7 +157,7 @@ func (*rawExchange) noun() string { return "an exchange step" }
 type rawClose struct {
 	mark
 	Close   *title     `json:"close" jsonschema:"required" doc:"ends the open connection of this name"`
-	With    *closeWith `json:"with" doc:"fin or reset; default fin"`
+	With    *closeWith `json:"with" doc:"fin, reset, or half: a FIN that leaves the connection open for what the other end still sends; default fin"`
 	Until   *rawUntil  `json:"until" doc:"watches both ends until each has entered its state, such as {client: CLOSED}"`
 	Timeout *timespan  `json:"timeout" doc:"ends the watch; default 3m"`
 	Expect  *rawExpect `json:"expect" doc:"what must be observed"`
@@ -276,7 +278,7 @@ type (
 
 var (
 	families   = []Family{IPv4, IPv6}
-	closeWiths = []string{"fin", "reset"}
+	closeWiths = []string{"fin", "reset", "half"}
 )
 
 func (v *family) parse(s scalar) (c *complaint)    { v.V, c = pick(s, families); return c }

@@ -101,6 +101,9 @@ type Connect struct {
 	KeepAlive bool
 	// Port is the client's own; zero lets the kernel choose.
 	Port uint16
+	// UserTimeout is how long the kernel goes on with what is not acknowledged;
+	// zero leaves it to its retries.
+	UserTimeout time.Duration
 }
 
 // Target is a node's name or an IP address, and a port.
@@ -144,6 +147,8 @@ type Close struct {
 	Connection string
 	// Reset sends RST in place of FIN.
 	Reset bool
+	// Half shuts the client's side down and leaves the connection open.
+	Half bool
 	// Until, if not nil, has both ends watched until each has entered its state.
 	Until *Until
 	// Timeout ends that; zero means 3 min.
@@ -161,10 +166,12 @@ type Await struct {
 	Timeout time.Duration
 }
 
-// Exchange writes to a kept connection and reads until the answer is complete.
+// Exchange writes to a kept connection and reads as Read says.
 type Exchange struct {
 	Connection string
-	Send       string
+	// Send is empty where nothing is written.
+	Send string
+	Read Reading
 	// Timeout ends the wait for the answer; zero means 30 s.
 	Timeout time.Duration
 }
@@ -280,6 +287,8 @@ type Expect struct {
 	Exit      *Count
 	Stdout    *Text
 	Stderr    *Text
+	// Answer is what an exchange reads.
+	Answer *Text
 	// Kernels are expected in addition; On chooses among them.
 	Kernels []KernelExpect
 }

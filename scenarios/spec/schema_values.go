@@ -212,6 +212,7 @@ func (state) JSONSchema() *jsonschema.Schema      { return oneWord(states) }
 func (family) JSONSchema() *jsonschema.Schema     { return oneWord(families) }
 func (clock) JSONSchema() *jsonschema.Schema      { return oneWord(clocks) }
 func (lastState) JSONSchema() *jsonschema.Schema  { return oneWord(lastStates) }
+func (reading) JSONSchema() *jsonschema.Schema    { return oneWord(readings) }
 func (closeWith) JSONSchema() *jsonschema.Schema  { return oneWord(closeWiths) }
 func (outcome) JSONSchema() *jsonschema.Schema    { return oneWord(allOutcomes()) }
 func (errno) JSONSchema() *jsonschema.Schema      { return oneWord(errnos) }

@@ -10,8 +10,11 @@ import (
 // maxText is how many characters of an output a check shows.
 const maxText = 200
 
-// command adds the checks of what a command wrote.
+// command adds the checks of what a command wrote, and of what an exchange read.
 func (j *judge) command() {
+	if j.e.Answer != nil {
+		j.add(text("answer", j.e.Answer, j.o.Answer))
+	}
 	if j.e.Stdout != nil {
 		j.add(text("stdout", j.e.Stdout, j.o.Stdout))
 	}

@@ -15,7 +15,8 @@ import (
 //
 // Plain success is: a connection is connected, an HTTP request is answered
 // completely with a status below 400, a command exits with 0, an exchange is
-// answered, and everything else is done without an error.
+// answered (or sent, or read to the end, where that is all it is to do), and
+// everything else is done without an error.
 //
 // A parallel step is as its own steps are, each of which has a verdict.
 func Judge(step *spec.Step, obs *Observation) Verdict {
@@ -28,7 +29,7 @@ func Judge(step *spec.Step, obs *Observation) Verdict {
 	}
 	j := judge{e: e, o: obs}
 	kernels := j.choose()
-	j.success()
+	j.success(step)
 	j.ending()
 	j.times()
 	j.packets()
@@ -53,7 +54,7 @@ func (j *judge) add(c Check) { j.checks = append(j.checks, c) }
 
 // success adds the check that the step succeeded in the plain sense, unless
 // an expectation names the ending or can only be met by a failure.
-func (j *judge) success() {
+func (j *judge) success(step *spec.Step) {
 	switch j.o.Kind {
 	case HTTP:
 		j.httpSuccess()
@@ -63,7 +64,7 @@ func (j *judge) success() {
 		}
 	case Exchange:
 		if j.e.Outcome == "" && j.e.Error == "" {
-			j.add(j.outcome(agents.Answered))
+			j.add(j.outcome(exchanged(step)))
 		}
 	case Await:
 		if j.e.Outcome == "" && j.e.Error == "" {
@@ -79,6 +80,20 @@ func (j *judge) success() {
 			j.add(j.done())
 		}
 	}
+}
+
+// exchanged is how an exchange ends that does what it is to do.
+func exchanged(step *spec.Step) agents.Outcome {
+	if step.Exchange == nil {
+		return agents.Answered
+	}
+	switch step.Exchange.Read {
+	case spec.ReadNothing:
+		return agents.Sent
+	case spec.ReadEnd:
+		return agents.Closed
+	}
+	return agents.Answered
 }
 
 // httpSuccess checks for an answer that is complete and below 400; a status

@@ -50,11 +50,7 @@ func TestPlainSuccess(t *testing.T) {
 		{"set", &Observation{Kind: Set, Elapsed: ms}, &spec.Expect{Elapsed: bound(spec.AtMost, "", 1e6, "")}, "outcome ok, elapsed ok"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var got []string
-			for _, k := range Judge(&spec.Step{Expect: c.expect}, c.obs).Checks {
-				got = append(got, k.Key+map[bool]string{true: " ok", false: " violated"}[k.OK])
-			}
-			if s := strings.Join(got, ", "); s != c.want {
+			if s := told(Judge(&spec.Step{Expect: c.expect}, c.obs)); s != c.want {
 				t.Errorf("got %s, want %s", s, c.want)
 			}
 		})
@@ -79,4 +75,13 @@ func TestOrder(t *testing.T) {
 	if got := fmt.Sprint(keys); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
+}
+
+// told is each check's key and how it came out.
+func told(v Verdict) string {
+	var got []string
+	for _, k := range v.Checks {
+		got = append(got, k.Key+map[bool]string{true: " ok", false: " violated"}[k.OK])
+	}
+	return strings.Join(got, ", ")
 }
