@@ -27,7 +27,6 @@ func (v *reading) parse(s scalar) (c *complaint) { v.V, c = pick(s, readings); r
 
 // spoken is what an exchange writes and reads.
 func (b *builder) spoken(x *Exchange, r *rawExchange) {
-	x.Read = ReadAnswer
 	if r.Read != nil {
 		x.Read = r.Read.V
 	}

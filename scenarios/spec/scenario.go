@@ -171,6 +171,7 @@ type Exchange struct {
 	Connection string
 	// Send is empty where nothing is written.
 	Send string
+	// Read is empty for ReadAnswer.
 	Read Reading
 	// Timeout ends the wait for the answer; zero means 30 s.
 	Timeout time.Duration
