@@ -32,7 +32,7 @@ var mayImport = []struct {
 	{"agents/exec", []string{"topo", "topo/netns", "topo/sandbox"}},
 	{"agents/raw", []string{"topo/netns", "topo/sandbox"}},
 	{"agents/scan", []string{"netem", "topo/netns", "agents/raw"}},
-	{"agents", []string{"topo", "topo/netns", "agents/tcp", "agents/tls", "agents/http"}},
+	{"agents", []string{"topo", "topo/netns", "agents/alarm", "agents/dns", "agents/tcp", "agents/tls", "agents/http"}},
 	{"observe/capture", []string{"netem", "topo", "topo/netns", "observe/record"}},
 	{"observe/kernel", []string{"topo/netns", "topo/sandbox", "observe/record"}},
 	{"observe/decode", []string{"topo"}},

@@ -23,6 +23,12 @@ const (
 	Denied Outcome = "denied"
 	// Failed is any other error; its errno says which.
 	Failed Outcome = "failed"
+	// NoSuchName is EAI_NONAME: the name does not exist, or has no address that could
+	// be tried. ResolutionFailed is EAI_AGAIN: no resolver gave an answer.
+	NoSuchName       Outcome = "no-such-name"
+	ResolutionFailed Outcome = "resolution-failed"
+	// Abandoned is an attempt of several that another one was faster than.
+	Abandoned Outcome = "abandoned"
 	// Answered is an exchange whose answer is complete.
 	Answered Outcome = "answered"
 	// Closed is an exchange whose far end closed before the answer was complete, or
@@ -34,7 +40,7 @@ const (
 
 // ConnectOutcomes, ExchangeOutcomes and AwaitOutcomes list what a step may expect.
 var (
-	ConnectOutcomes  = []Outcome{Connected, Refused, TimedOut, HostUnreachable, NetworkUnreachable, Reset, Denied, Failed}
+	ConnectOutcomes  = []Outcome{Connected, Refused, TimedOut, HostUnreachable, NetworkUnreachable, Reset, Denied, Failed, NoSuchName, ResolutionFailed}
 	ExchangeOutcomes = []Outcome{Answered, Sent, Reset, Closed, TimedOut}
 	AwaitOutcomes    = []Outcome{Closed, Reset, TimedOut, HostUnreachable, NetworkUnreachable}
 )

@@ -68,6 +68,20 @@ type TCP struct {
 type UDP struct {
 	SrcPort, DstPort uint16
 	Payload          int
+	// DNS is the message in a datagram from or to port 53; nil if there is none.
+	DNS *DNS
+}
+
+// DNS is what the testbed reads of a message (RFC 1035, section 4). Of one that was
+// recorded in part, the answers that could be read are there.
+type DNS struct {
+	// Response is false for a question. Type is the question's, such as AAAA.
+	Response   bool
+	Name, Type string
+	// RCode is a response's code by its name, such as NXDOMAIN.
+	RCode     string
+	Truncated bool
+	Addresses []netip.Addr
 }
 
 // ICMP is an ICMP or ICMPv6 message.

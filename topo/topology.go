@@ -35,6 +35,10 @@ type Node struct {
 	Role Role
 	// Listen are the servers that run on the node.
 	Listen []Listener
+	// Resolver is nil on a node that answers no questions for names. Stub is whom
+	// its programs ask.
+	Resolver *Resolver
+	Stub     Stub
 	// Firewall are the rules, tried in order within their hook. What no rule
 	// matches is accepted.
 	Firewall []Rule

@@ -5,6 +5,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"os/exec"
 	"syscall"
@@ -22,6 +23,9 @@ type Node struct {
 	// Name becomes the host name, Hosts the content of /etc/hosts.
 	Name  string
 	Hosts []topo.HostEntry
+	// Nameservers are whom programs ask for other names, as Stub says.
+	Nameservers []netip.Addr
+	Stub        topo.Stub
 }
 
 // Command is a program to run.

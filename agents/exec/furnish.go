@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -81,8 +82,8 @@ func furnish(n Node) error {
 	defer unix.Unmount(dir, unix.MNT_DETACH)
 	if err := replaceFiles(dir, map[string]string{
 		"hosts":         hosts(n),
-		"resolv.conf":   "",
-		"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
+		"resolv.conf":   resolvConf(n),
+		"nsswitch.conf": "passwd: files\ngroup: files\nhosts: " + hostsFrom(n) + "\nservices: files\nprotocols: files\n",
 		"hostname":      n.Name + "\n",
 	}); err != nil {
 		return err
@@ -94,11 +95,13 @@ func furnish(n Node) error {
 }
 
 // replaceFiles gives /etc other files. Those that are there are bound over. Where
-// there is no hosts file to bind over, /etc is replaced as a whole; of the others
-// a missing one is left out, as the names of the node do not depend on it.
+// there is none to bind over of those that names depend on, /etc is replaced as a
+// whole; of the others a missing one is left out.
 func replaceFiles(scratch string, files map[string]string) error {
-	if _, err := os.Stat(etc + "/hosts"); err != nil {
-		return replaceFolder(scratch, files)
+	for _, needed := range []string{"hosts", "resolv.conf"} {
+		if _, err := os.Stat(etc + "/" + needed); err != nil && files[needed] != "" {
+			return replaceFolder(scratch, files)
+		}
 	}
 	for name, content := range files {
 		if err := replaceFile(scratch, etc+"/"+name, content); err != nil {
@@ -140,5 +143,26 @@ func hosts(n Node) string {
 	for _, h := range n.Hosts {
 		fmt.Fprintf(&b, "%s\t%s\n", h.Addr, h.Name)
 	}
+	return b.String()
+}
+
+// hostsFrom is where nsswitch.conf(5) has names looked up.
+func hostsFrom(n Node) string {
+	if len(n.Nameservers) == 0 {
+		return "files"
+	}
+	return "files dns"
+}
+
+// resolvConf is the node's /etc/resolv.conf, empty where nobody is asked.
+func resolvConf(n Node) string {
+	if len(n.Nameservers) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for _, a := range n.Nameservers {
+		fmt.Fprintf(&b, "nameserver %s\n", a)
+	}
+	fmt.Fprintf(&b, "options timeout:%d attempts:%d\n", int(n.Stub.Timeout/time.Second), n.Stub.Attempts)
 	return b.String()
 }

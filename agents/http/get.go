@@ -36,6 +36,9 @@ type Request struct {
 	Timeout time.Duration
 	// OnStart is told the local address while the connection is attempted.
 	OnStart func(local netip.AddrPort)
+	// Began is what GetOn reckons times from; zero stands for when its connection
+	// was attempted.
+	Began time.Time
 }
 
 // Response is how a request ended. Times are from the beginning of the step, and
@@ -67,15 +70,24 @@ func Get(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	return GetOn(ctx, a, r)
+}
+
+// GetOn performs a request on a connection that was attempted before. The error is
+// the testbed's own or the context's.
+func GetOn(ctx context.Context, a *tcp.Attempt, r Request) (*Response, error) {
 	res := &Response{Attempt: a, Outcome: a.Outcome, Errno: a.Errno, Deadline: a.Deadline, Elapsed: a.Elapsed}
+	if r.Began.IsZero() {
+		r.Began = a.Began
+	}
 	if a.Conn == nil {
 		return res, nil
 	}
 	stop := context.AfterFunc(ctx, func() { a.Conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	a.Conn.SetDeadline(a.Began.Add(r.Timeout))
-	err = res.exchange(a, r)
-	res.Elapsed = time.Since(a.Began)
+	a.Conn.SetDeadline(r.Began.Add(r.Timeout))
+	err := res.exchange(a, r)
+	res.Elapsed = time.Since(r.Began)
 	if err != nil {
 		res.fail(err)
 	}
@@ -94,7 +106,7 @@ func (res *Response) exchange(a *tcp.Attempt, r Request) error {
 		if err := t.Handshake(); err != nil {
 			return err
 		}
-		res.TLSTime = since(a.Began)
+		res.TLSTime = since(r.Began)
 		c = t
 	}
 	req, err := http.NewRequest(http.MethodGet, r.URL, nil)
@@ -109,7 +121,7 @@ func (res *Response) exchange(a *tcp.Attempt, r Request) error {
 	if _, err := in.Peek(1); err != nil {
 		return err
 	}
-	res.FirstByteTime = since(a.Began)
+	res.FirstByteTime = since(r.Began)
 	answer, err := http.ReadResponse(in.Reader, req)
 	if err != nil {
 		return err

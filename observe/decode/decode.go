@@ -143,6 +143,9 @@ func decodeTransport(p *observe.Packet, data []byte, length int, outer bool) {
 	case layers.IPProtocolUDP:
 		if len(data) >= 8 {
 			p.UDP = &observe.UDP{SrcPort: binary.BigEndian.Uint16(data), DstPort: binary.BigEndian.Uint16(data[2:]), Payload: max(length-8, 0)}
+			if p.UDP.SrcPort == dnsPort || p.UDP.DstPort == dnsPort {
+				p.UDP.DNS = decodeDNS(data[8:])
+			}
 		}
 	case layers.IPProtocolICMPv4, layers.IPProtocolICMPv6:
 		p.ICMP = decodeICMP(p.Proto, data, length, outer)

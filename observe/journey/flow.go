@@ -136,3 +136,22 @@ func newest(p *topo.Plan, js []observe.Journey, c Connection) []observe.Journey 
 	}
 	return js[first:]
 }
+
+// Datagrams returns the journeys of the UDP datagrams to and from a client's socket,
+// through address translation, and the ICMP errors about them that reached it.
+func Datagrams(p *topo.Plan, js []observe.Journey, client string, local netip.AddrPort) (out []observe.Journey) {
+	for i := range js {
+		if slices.ContainsFunc(js[i].Sightings, func(s observe.Sighting) bool { return Node(p, &s) == client && ofSocket(s.Packet, local) }) {
+			out = append(out, js[i])
+		}
+	}
+	return out
+}
+
+// ofSocket tells whether a packet is of a UDP socket, or an error about one that is.
+func ofSocket(p *observe.Packet, local netip.AddrPort) bool {
+	if p.ICMP != nil && p.ICMP.Quoted != nil {
+		p = p.ICMP.Quoted
+	}
+	return p.UDP != nil && (netip.AddrPortFrom(p.Src, p.UDP.SrcPort) == local || netip.AddrPortFrom(p.Dst, p.UDP.DstPort) == local)
+}

@@ -14,6 +14,8 @@ func numbersText(n *relative.Numbers, j *observe.Journey) string {
 	p := j.Packet()
 	switch {
 	case p.TCP != nil:
+	case p.UDP != nil && p.UDP.DNS != nil:
+		return ""
 	case p.UDP != nil:
 		return fmt.Sprintf("len=%d", p.UDP.Payload)
 	default:

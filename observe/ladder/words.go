@@ -18,6 +18,8 @@ func name(p *observe.Packet) string {
 			return s
 		}
 		return "TCP"
+	case p.UDP != nil && p.UDP.DNS != nil:
+		return dns(p.UDP.DNS)
 	case p.UDP != nil:
 		return "UDP"
 	case p.ICMP == nil:
@@ -26,6 +28,25 @@ func name(p *observe.Packet) string {
 		return "ICMPv6 " + icmpv6(p.ICMP)
 	}
 	return "ICMP " + icmpv4(p.ICMP)
+}
+
+// dns is a question or an answer in short.
+func dns(m *observe.DNS) string {
+	switch {
+	case !m.Response:
+		return fmt.Sprintf("%s? %s", m.Type, m.Name)
+	case m.RCode != "NOERROR":
+		return fmt.Sprintf("%s %s", m.Type, m.RCode)
+	case m.Truncated:
+		return m.Type + " truncated"
+	case len(m.Addresses) == 0:
+		return m.Type + " none"
+	}
+	s := fmt.Sprintf("%s %s", m.Type, m.Addresses[0])
+	if n := len(m.Addresses) - 1; n > 0 {
+		s += fmt.Sprintf(" and %d more", n)
+	}
+	return s
 }
 
 // icmpv4 is the message in words (IANA's registry of ICMP parameters).

@@ -27,7 +27,7 @@ type facts struct {
 const packetsKey = "packets "
 
 // timeKeys are the times in the order of reports.
-var timeKeys = []string{"connect_time", "accept_time", "tls_time", "first_byte_time", "time_wait", "fin_wait_2", "elapsed"}
+var timeKeys = []string{"resolve_time", "connect_time", "accept_time", "tls_time", "first_byte_time", "time_wait", "fin_wait_2", "elapsed"}
 
 func newFacts(s verdict.StepResult) *facts {
 	o := s.Observation
@@ -56,7 +56,7 @@ func outcomeOf(o *verdict.Observation) string {
 func timesOf(o *verdict.Observation) map[string]time.Duration {
 	times := map[string]time.Duration{"elapsed": o.Elapsed}
 	for key, d := range map[string]*time.Duration{
-		"connect_time": o.ConnectTime, "accept_time": o.AcceptTime, "tls_time": o.TLSTime, "first_byte_time": o.FirstByteTime,
+		"resolve_time": o.ResolveTime, "connect_time": o.ConnectTime, "accept_time": o.AcceptTime, "tls_time": o.TLSTime, "first_byte_time": o.FirstByteTime,
 	} {
 		if d != nil {
 			times[key] = *d

@@ -11,7 +11,7 @@ import (
 // diagram draws the packets of a step; empty if none were seen.
 func (t *text) diagram(s *verdict.StepResult) string {
 	o := s.Observation
-	if len(o.Journeys) == 0 {
+	if len(o.Journeys)+len(o.Beside) == 0 {
 		return ""
 	}
 	at := gather(s.Step, o, s.Verdict, topology(t.result)).places
@@ -21,7 +21,7 @@ func (t *text) diagram(s *verdict.StepResult) string {
 		}
 		return "?"
 	}
-	d := ladder.After(o.Earlier, presentable(o.Journeys), o.Path.Nodes, func(link int) [2]string {
+	d := ladder.After(o.Earlier, presentable(slices.Concat(o.Journeys, o.Beside)), o.Path.Nodes, func(link int) [2]string {
 		return [2]string{name(end{link, 0}), name(end{link, 1})}
 	})
 	return d.Render(ladder.Options{Width: t.width() - len(storyIndent), ASCII: t.ASCII, Style: t.ladderStyle()})

@@ -80,6 +80,14 @@ type StepDocument struct {
 	ResolutionNS    int64  `json:"resolution_ns,omitempty"`
 	FirstByteTimeNS *int64 `json:"first_byte_time_ns,omitempty"`
 
+	// Name is what was resolved. Beside are the packets of the queries and of the
+	// attempts that did not decide.
+	Name          string            `json:"name,omitempty"`
+	ResolveTimeNS *int64            `json:"resolve_time_ns,omitempty"`
+	Queries       []QueryDocument   `json:"queries,omitempty"`
+	Attempts      []AttemptDocument `json:"attempts,omitempty"`
+	Beside        []JourneyDocument `json:"beside,omitempty"`
+
 	States   *StatesDocument `json:"states,omitempty"`
 	SeenFrom string          `json:"seen_from,omitempty"`
 	SeenAddr string          `json:"seen_addr,omitempty"`
@@ -234,6 +242,41 @@ type PacketDocument struct {
 	Type   *uint8          `json:"type,omitempty"`
 	Code   *uint8          `json:"code,omitempty"`
 	Quoted *PacketDocument `json:"quoted,omitempty"`
+	// DNS is there for messages of port 53 over UDP.
+	DNS *DNSDocument `json:"dns,omitempty"`
+}
+
+// DNSDocument is a question, or an answer if it has an RCode.
+type DNSDocument struct {
+	Name      string   `json:"name"`
+	Type      string   `json:"type"`
+	RCode     string   `json:"rcode,omitempty"`
+	Truncated bool     `json:"truncated,omitempty"`
+	Addresses []string `json:"addresses,omitempty"`
+}
+
+// QueryDocument is a question to a resolver. Reply is a response code, an errno's
+// name, "timed-out", "truncated" or "abandoned".
+type QueryDocument struct {
+	AtNS      int64    `json:"at_ns"`
+	ElapsedNS int64    `json:"elapsed_ns"`
+	Type      string   `json:"type"`
+	Server    string   `json:"server"`
+	Node      string   `json:"node,omitempty"`
+	TCP       bool     `json:"tcp,omitempty"`
+	Reply     string   `json:"reply"`
+	Addresses []string `json:"addresses,omitempty"`
+}
+
+// AttemptDocument is one of the addresses that were tried.
+type AttemptDocument struct {
+	AtNS      int64  `json:"at_ns"`
+	ElapsedNS int64  `json:"elapsed_ns"`
+	To        string `json:"to"`
+	Node      string `json:"node,omitempty"`
+	Local     string `json:"local,omitempty"`
+	Outcome   string `json:"outcome"`
+	Errno     string `json:"errno,omitempty"`
 }
 
 // OptionsDocument are the TCP options of a segment; what is left out is not there.

@@ -48,9 +48,9 @@ func explain(step *spec.Step, o *verdict.Observation, v verdict.Verdict, t *topo
 func (e *evidence) story() string {
 	switch e.Kind {
 	case verdict.Connect:
-		return e.attempt()
+		return paragraph(e.named(), e.attempt())
 	case verdict.HTTP:
-		return e.request()
+		return paragraph(e.named(), e.request())
 	case verdict.Exchange:
 		return e.exchange()
 	case verdict.Await:
@@ -88,7 +88,7 @@ func (e *evidence) attempt() string {
 		return e.denied()
 	case agents.Reset:
 		return e.reset()
-	case "":
+	case agents.NoSuchName, agents.ResolutionFailed, "":
 		return ""
 	}
 	return e.otherError()

@@ -115,7 +115,8 @@ func stepDocument(r *verdict.Result, s *verdict.StepResult) StepDocument {
 		d.Rewrites = append(d.Rewrites, RewriteDocument{c.Node, string(c.Field), c.From, c.To, c.Packets})
 	}
 	d.Ports = portDocuments(o)
-	d.Journeys = journeyDocuments(r, s)
+	d.Journeys = journeyDocuments(r, s, o.Journeys)
+	d.addNames(r, s)
 	for _, n := range s.Nested() {
 		d.Parallel = append(d.Parallel, stepDocument(r, &n))
 	}
@@ -171,12 +172,12 @@ func statesDocument(o *verdict.Observation) *StatesDocument {
 	return &StatesDocument{Source: string(o.StateSource), Client: convert(o.ClientStates), Server: convert(o.ServerStates)}
 }
 
-func journeyDocuments(r *verdict.Result, s *verdict.StepResult) []JourneyDocument {
+func journeyDocuments(r *verdict.Result, s *verdict.StepResult, js []observe.Journey) []JourneyDocument {
 	o := s.Observation
 	at := gather(s.Step, o, s.Verdict, topology(r)).places
 	var out []JourneyDocument
-	for i := range o.Journeys {
-		j := &o.Journeys[i]
+	for i := range js {
+		j := &js[i]
 		if len(j.Sightings) == 0 || j.Packet() == nil {
 			continue
 		}
@@ -226,6 +227,9 @@ func packetDocument(p *observe.Packet) PacketDocument {
 	}
 	if p.UDP != nil {
 		d.Payload = p.UDP.Payload
+		if p.UDP.DNS != nil {
+			d.DNS = dnsDocument(p.UDP.DNS)
+		}
 	}
 	if c := p.ICMP; c != nil {
 		d.ICMP, d.Type, d.Code = icmpName(p), &c.Type, &c.Code

@@ -51,7 +51,7 @@ func (e *evidence) responded() string {
 // is known.
 func (e *evidence) inRTTs() string {
 	rtt := e.Path.RTT()
-	if e.FirstByteTime == nil || rtt < 5*time.Millisecond {
+	if e.FirstByteTime == nil || rtt < 5*time.Millisecond || len(e.Attempts) > 0 {
 		return ""
 	}
 	n := float64(*e.FirstByteTime) / float64(rtt)

@@ -39,6 +39,10 @@ func symptomOf(errno string) symptom {
 		return symptom{"Cannot assign requested address", "", "7"}
 	case "EHOSTDOWN":
 		return symptom{"Host is down", "", "7"}
+	case "EAI_NONAME":
+		return symptom{"Name or service not known", "ERR_NAME_NOT_RESOLVED", "6"}
+	case "EAI_AGAIN":
+		return symptom{"Temporary failure in name resolution", "ERR_NAME_NOT_RESOLVED", "6"}
 	case "EMSGSIZE":
 		return symptom{"Message too long", "ERR_MSG_TOO_BIG", "7"}
 	}

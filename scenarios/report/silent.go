@@ -10,6 +10,9 @@ import (
 
 // silent tells of an attempt that nobody answered.
 func (e *evidence) silent() string {
+	if e.ResolveTime != nil && len(e.Attempts) == 0 {
+		return ""
+	}
 	return paragraph(e.silence(), e.schedule(), e.silenceMeans(), seenBy(e.Observation))
 }
 

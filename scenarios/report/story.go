@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"testbed/agents"
 	"testbed/observe"
 	"testbed/scenarios/verdict"
 	"testbed/topo"
@@ -69,7 +70,11 @@ func sources(o *verdict.Observation) []string {
 	if from := stateSources(o); from != "" {
 		out = append(out, from)
 	}
-	if o.ConnectTime != nil && o.ConnectSource == observe.FromAgent && len(o.Journeys) > 0 {
+	switch {
+	case o.ConnectTime == nil || o.ConnectSource != observe.FromAgent || len(o.Journeys) == 0:
+	case o.Kind == verdict.HTTP && len(o.Attempts) > 0 && o.Attempt == agents.Connected:
+		out = append(out, "Connect time: by the agent's own clock, from the start of the step, with the resolution of the name and every attempt.")
+	default:
 		out = append(out, "Connect time: by the agent's own clock, as no packet ended the attempt.")
 	}
 	if o.Resolution > 0 {

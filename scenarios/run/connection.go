@@ -25,6 +25,9 @@ const defaultTimeout = 30 * time.Second
 // testbed's own.
 func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation, error) {
 	o := &verdict.Observation{Kind: verdict.Connect, Title: Title(&spec.Step{Connect: &c}), From: c.From}
+	if l.chooses(c.Target, c.Family) {
+		return l.connectToOne(ctx, o, c)
+	}
 	if c.Family == spec.IPv6 {
 		o.Title += " over IPv6"
 	}
@@ -32,12 +35,11 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 	if err != nil {
 		return nil, err
 	}
-	options := tcp.Options{Timeout: c.Timeout, Port: c.Port, UserTimeout: c.UserTimeout, OnStart: conn.starts(ctx)}
-	if c.KeepAlive {
-		if options.KeepAlive, err = l.keepAlive(conn.from); err != nil {
-			return nil, err
-		}
+	options, err := l.socket(c)
+	if err != nil {
+		return nil, err
 	}
+	options.Timeout, options.OnStart = c.Timeout, conn.starts(ctx)
 	a, err := tcp.Connect(ctx, l.net.Nodes[conn.from].NS, conn.remote, options)
 	if err != nil {
 		return nil, err
@@ -46,19 +48,70 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 	o.Elapsed = a.Elapsed
 	conn.watch.settle(ctx, conn, o.Path)
 	err = conn.watch.observe(o, conn)
-	switch {
-	case a.Conn == nil:
-	case c.As == "" || err != nil:
-		a.Conn.Close()
-	default:
-		l.keep(c.As, conn)
+	l.keepOrClose(c.As, conn, err)
+	return o, err
+}
+
+// socket is what a step says of its sockets.
+func (l *Lab) socket(c spec.Connect) (o tcp.Options, err error) {
+	o = tcp.Options{Port: c.Port, UserTimeout: c.UserTimeout}
+	if from := l.net.Plan.Topology.NodeIndex(c.From); c.KeepAlive && from >= 0 {
+		o.KeepAlive, err = l.keepAlive(from)
 	}
 	return o, err
+}
+
+// keepOrClose keeps an attempt's connection under a name, or closes it where there is
+// none.
+func (l *Lab) keepOrClose(as string, c *connection, err error) {
+	switch {
+	case c == nil || c.conn == nil:
+	case as == "" || err != nil:
+		c.conn.Close()
+	default:
+		l.keep(as, c)
+	}
+}
+
+// connectToOne is Connect to one of several addresses.
+func (l *Lab) connectToOne(ctx context.Context, o *verdict.Observation, c spec.Connect) (*verdict.Observation, error) {
+	how, err := l.choice(c.From, c.Target, c.Family, c.Eyeballs)
+	if err != nil {
+		return nil, err
+	}
+	if how.dial.Socket, err = l.socket(c); err != nil {
+		return nil, err
+	}
+	how.dial.Timeout = c.Timeout
+	o.Title += overFamily(c.Family)
+	d, err := l.reach(ctx, o, how)
+	if err != nil {
+		return nil, err
+	}
+	err = d.observe(ctx, o)
+	l.keepOrClose(c.As, d.decisive, err)
+	return o, err
+}
+
+// overFamily is what a title says of a family.
+func overFamily(f spec.Family) string {
+	switch f {
+	case spec.IPv6:
+		return " over IPv6"
+	case spec.AnyFamily:
+		return " over IPv6, then IPv4"
+	case spec.HappyEyeballs:
+		return " by Happy Eyeballs"
+	}
+	return ""
 }
 
 // HTTP performs one request as the step says.
 func (l *Lab) HTTP(ctx context.Context, h spec.HTTP) (*verdict.Observation, error) {
 	o := &verdict.Observation{Kind: verdict.HTTP, Title: Title(&spec.Step{HTTP: &h}), From: h.From}
+	if l.chooses(h.Target, h.Family) {
+		return l.httpFromOne(ctx, o, h)
+	}
 	conn, err := l.begin(o, h.From, h.Target, h.Family)
 	if err != nil {
 		return nil, err
@@ -78,11 +131,47 @@ func (l *Lab) HTTP(ctx context.Context, h spec.HTTP) (*verdict.Observation, erro
 		defer res.Attempt.Conn.Close()
 	}
 	conn.attempted(o, res.Attempt)
+	answered(o, res)
+	conn.watch.settle(ctx, conn, o.Path)
+	return o, conn.watch.observe(o, conn)
+}
+
+// httpFromOne is HTTP from one of several addresses.
+func (l *Lab) httpFromOne(ctx context.Context, o *verdict.Observation, h spec.HTTP) (*verdict.Observation, error) {
+	how, err := l.choice(h.From, h.Target, h.Family, h.Eyeballs)
+	if err != nil {
+		return nil, err
+	}
+	how.dial.Timeout = orDefault(h.Timeout)
+	o.Title += overFamily(h.Family)
+	d, err := l.reach(ctx, o, how)
+	if err != nil {
+		return nil, err
+	}
+	if d.decisive == nil || d.decisive.conn == nil {
+		return o, d.observe(ctx, o)
+	}
+	defer d.decisive.conn.Close()
+	r := http.Request{NS: how.dial.NS, To: d.decisive.remote, URL: h.URL, Timeout: how.dial.Timeout, Began: o.Began}
+	if h.TLS {
+		r.TLS = l.authority.ClientConfig(h.Target.Host)
+	}
+	res, err := http.GetOn(ctx, d.attempt(), r)
+	if err != nil {
+		return nil, err
+	}
+	connected := d.result.Elapsed
+	answered(o, res)
+	err = d.observe(ctx, o)
+	o.ConnectTime, o.ConnectSource = &connected, observe.FromAgent
+	return o, err
+}
+
+// answered records how a request went on a connection.
+func answered(o *verdict.Observation, res *http.Response) {
 	o.Outcome, o.Errno, o.Deadline, o.Elapsed = res.Outcome, errnoName(res.Errno), res.Deadline, res.Elapsed
 	o.TLSTime, o.FirstByteTime = res.TLSTime, res.FirstByteTime
 	o.Status, o.Detail = res.Status, res.Detail
-	conn.watch.settle(ctx, conn, o.Path)
-	return o, conn.watch.observe(o, conn)
 }
 
 // begin resolves a step's ends and begins to watch.
@@ -100,21 +189,31 @@ func (l *Lab) begin(o *verdict.Observation, from string, target spec.Target, fam
 		return nil, fmt.Errorf("%s is neither a node with an address nor an address", target.Host)
 	}
 	c.remote = netip.AddrPortFrom(addr.Unmap(), target.Port)
-	walk := p.Walk(c.from, c.remote)
-	if c.target = p.Owner(c.remote.Addr()); walk.Arrived {
-		c.target = walk.Nodes[len(walk.Nodes)-1]
-	}
-	if c.target >= 0 {
-		o.Target = p.Nodes[c.target].Name
-	}
-	o.Path = l.path(walk, c)
-	o.Remote = c.remote
+	c.meant(p)
+	l.towards(o, c)
 	if c.watch, err = l.watch(); err != nil {
 		return nil, err
 	}
 	o.Began = c.watch.began
 	c.overflows, err = c.watch.countOverflows(c)
 	return c, err
+}
+
+// meant works out which node a connection's remote address leads to.
+func (c *connection) meant(p *topo.Plan) {
+	walk := p.Walk(c.from, c.remote)
+	if c.target = p.Owner(c.remote.Addr()); walk.Arrived {
+		c.target = walk.Nodes[len(walk.Nodes)-1]
+	}
+}
+
+// towards records a connection's far end and the way there.
+func (l *Lab) towards(o *verdict.Observation, c *connection) {
+	if c.target >= 0 {
+		o.Target = l.net.Plan.Nodes[c.target].Name
+	}
+	o.Path = l.path(l.net.Plan.Walk(c.from, c.remote), c)
+	o.Remote = c.remote
 }
 
 // path is a walk with its nodes' names, there and back.

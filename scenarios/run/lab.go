@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"testbed/agents/dns"
 	"testbed/agents/exec"
 	"testbed/agents/server"
 	"testbed/agents/tcp"
@@ -42,6 +43,7 @@ type Lab struct {
 	tracer    func() *kernel.Tracer
 	authority *tls.Authority
 	servers   []map[uint16]*running
+	resolvers []*dns.Server
 	closed    bool
 
 	mu sync.Mutex
@@ -119,7 +121,7 @@ func open(ctx context.Context, t *topo.Topology, o labOptions) (*Lab, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, errors.Join(err, l.Close())
 		}
-		if err := l.listen(i, t.Nodes[i].Listen); err != nil {
+		if err := errors.Join(l.listen(i, t.Nodes[i].Listen), l.resolver(i)); err != nil {
 			return nil, errors.Join(err, l.Close())
 		}
 	}
@@ -154,6 +156,9 @@ func (l *Lab) Close() error {
 			errs = append(errs, r.server.Close())
 		}
 	}
+	for _, s := range l.resolvers {
+		errs = append(errs, s.Close())
+	}
 	if l.net != nil {
 		errs = append(errs, l.forgetStates(), l.net.Close())
 	}
@@ -168,7 +173,10 @@ func (l *Lab) Plan() *topo.Plan { return l.net.Plan }
 
 // Program is where programs of a node run, for package exec.
 func (l *Lab) Program(node int) exec.Node {
-	return exec.Node{NS: l.net.Nodes[node].NS, Name: l.net.Plan.Nodes[node].Name, Hosts: l.net.Plan.Hosts(node)}
+	return exec.Node{
+		NS: l.net.Nodes[node].NS, Name: l.net.Plan.Nodes[node].Name, Hosts: l.net.Plan.Hosts(node),
+		Nameservers: l.net.Plan.Nameservers(node), Stub: l.net.Plan.Topology.Nodes[node].Stub.WithDefaults(),
+	}
 }
 
 // onDrop keeps what a link dropped. It runs on the medium's thread.
@@ -220,6 +228,7 @@ func (l *Lab) listen(node int, listeners []topo.Listener) error {
 func (l *Lab) serverNode(node int) server.Node {
 	p := l.net.Plan
 	n := server.Node{NS: l.net.Nodes[node].NS, Name: p.Nodes[node].Name, Authority: l.authority}
+	n.Aliases = p.DomainNames(node)
 	add := func(f *topo.Interface) {
 		for _, a := range f.Addresses {
 			n.Addresses = append(n.Addresses, a.Addr())
@@ -229,7 +238,7 @@ func (l *Lab) serverNode(node int) server.Node {
 		add(&p.Nodes[node].Interfaces[i])
 	}
 	for _, front := range p.Fronts(node) {
-		n.Aliases = append(n.Aliases, p.Nodes[front].Name)
+		n.Aliases = append(append(n.Aliases, p.Nodes[front].Name), p.DomainNames(front)...)
 		add(p.Nodes[front].Toward(p.Topology.Nodes[front].NAT.Outside))
 	}
 	return n

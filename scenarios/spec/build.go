@@ -33,6 +33,9 @@ type builder struct {
 	closed, half map[string]int
 	// links is the state of the links as the steps change them.
 	links []topo.Link
+	// partialRecords is true when a record of a resolver was refused, so that not all
+	// of its names are known.
+	partialRecords bool
 	// vague are the links, by their ends, of which a value was refused, so that
 	// what they are is not known.
 	vague map[[2]string]bool
@@ -49,6 +52,7 @@ func (d *decoder) build(raw *rawScenario) *Scenario {
 	b.linked = len(b.sc.Topology.Links) == len(raw.Links) && len(b.names) > 0 && !b.lost["links"]
 	for i, e := range raw.Nodes.list {
 		if e.value != nil && i < maxNodes {
+			b.partialRecords = b.partialRecords || e.value.Resolver != nil && e.value.Resolver.partial
 			b.node(&b.sc.Topology.Nodes[i], e.value)
 		}
 	}

@@ -53,6 +53,7 @@ func (b *builder) expect(r *rawExpect) *Expect {
 	if r.Rewritten != nil {
 		e.Rewritten = b.rewritten(r.Rewritten)
 	}
+	b.expectNames(e, r)
 	e.Kernels = b.kernels(r)
 	return e
 }

@@ -11,6 +11,8 @@ import (
 
 func (b *builder) node(n *topo.Node, raw *rawNode) {
 	n.Listen = b.listeners(raw.Listen)
+	n.Resolver = b.resolver(n, raw.Resolver)
+	n.Stub = b.stub(raw.Asks)
 	n.Firewall = b.firewall(n, raw.Firewall)
 	n.NAT = b.nat(n, raw.NAT)
 	n.Flows = flows(raw.Conntrack)

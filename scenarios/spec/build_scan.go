@@ -56,7 +56,7 @@ func (b *builder) ports(s *Scan, w *word) {
 		b.add(w.mark, bad("scan: %s in brackets is no IPv6 address", quote(host)).want(wantPorts))
 		return
 	}
-	s.Host, s.Text = b.host("scan", w.mark, host), list
+	s.Host, s.Text = b.host("scan", w.mark, s.From, host), list
 	var c *complaint
 	if s.Ports, c = portNumbers(list); c != nil {
 		c.message = "scan: " + c.message
@@ -147,7 +147,7 @@ func cutList(ports []uint16) string {
 func (b *builder) flood(r *rawFlood) *Flood {
 	f := &Flood{From: b.from(r.From), Family: IPv4, Duration: DefaultFloodDuration, Rate: b.pace(r.Rate, maxFloodRate, DefaultFloodRate)}
 	if r.Flood != nil {
-		f.Target = b.targetOf("flood", r.Flood)
+		f.Target = b.targetOf("flood", f.From, r.Flood)
 		f.Family = b.family(r.Family, f.Target.Host)
 	}
 	if r.Background != nil && r.Background.V {

@@ -59,9 +59,10 @@ func (b *builder) step(r *rawStep) Step {
 func (b *builder) connect(r *rawConnect) *Connect {
 	c := &Connect{From: b.from(r.From), Family: IPv4}
 	if r.Connect != nil {
-		c.Target = b.target(r.Connect)
-		c.Family = b.family(r.Family, c.Target.Host)
+		c.Target = b.target(c.From, r.Connect)
+		c.Family = b.family((*family)(r.Family), c.Target.Host)
 	}
+	c.Eyeballs = b.eyeballs(&r.rawEyeballs, c.Family)
 	if r.Timeout != nil {
 		c.Timeout = r.Timeout.V
 	}
@@ -99,17 +100,19 @@ func (b *builder) family(r *family, host string) Family {
 	if a.Is6() {
 		f = IPv6
 	}
-	if r != nil && r.V != f {
+	if r != nil && (r.V == AnyFamily || r.V == HappyEyeballs) {
+		b.add(r.mark, bad("family: %s is one address, and leaves no choice", a).want("family: "+string(f)+", or none"))
+	} else if r != nil && r.V != f {
 		b.add(r.mark, bad("family: %s is no address of %s", a, r.V).want("family: "+string(f)+", or none"))
 	}
 	return f
 }
 
 // target splits a connection's target into host and port.
-func (b *builder) target(w *word) Target { return b.targetOf("connect", w) }
+func (b *builder) target(from string, w *word) Target { return b.targetOf("connect", from, w) }
 
 // targetOf is target for the value of a key.
-func (b *builder) targetOf(key string, w *word) Target {
+func (b *builder) targetOf(key, from string, w *word) Target {
 	const valid = "node:port, address:port or [IPv6 address]:port, such as server:80"
 	host, digits, ok := cutPort(w.V)
 	switch {
@@ -134,7 +137,7 @@ func (b *builder) targetOf(key string, w *word) Target {
 	if !ok || n < 1 || n > 65535 {
 		b.add(w.mark, bad(key+": %s is no port", quote(digits)).want("1 to 65535"))
 	}
-	return Target{Host: b.host(key, w.mark, host), Port: uint16(n)}
+	return Target{Host: b.host(key, w.mark, from, host), Port: uint16(n)}
 }
 
 // cutPort splits host:port; the host of an IPv6 address loses its brackets.
@@ -147,8 +150,9 @@ func cutPort(s string) (host, port string, ok bool) {
 	return host, port, ok && !strings.Contains(port, ":")
 }
 
-// host checks that a target's host is a node or an address.
-func (b *builder) host(key string, at mark, host string) string {
+// host checks that a target's host is a node, an address, or a name that can be
+// asked for.
+func (b *builder) host(key string, at mark, from, host string) string {
 	if looksNumeric(host) {
 		a, err := netip.ParseAddr(host)
 		if err != nil || a.Zone() != "" || a.Is4In6() {
@@ -156,6 +160,10 @@ func (b *builder) host(key string, at mark, host string) string {
 			return host
 		}
 		return a.String()
+	}
+	if isDomainName(host) && (key == "connect" || key == "http") {
+		b.resolvable(key, at, from, host)
+		return strings.ToLower(host)
 	}
 	if !slices.Contains(b.names, host) && len(b.names) > 0 {
 		c := b.noNode(key, host)
@@ -171,8 +179,9 @@ func (b *builder) http(r *rawHTTP) *HTTP {
 	}
 	if r.HTTP != nil {
 		b.url(h, r.HTTP)
-		h.Family = b.family(r.Family, h.Target.Host)
+		h.Family = b.family((*family)(r.Family), h.Target.Host)
 	}
+	h.Eyeballs = b.eyeballs(&r.rawEyeballs, h.Family)
 	return h
 }
 
@@ -198,7 +207,7 @@ func (b *builder) url(h *HTTP, w *word) {
 		}
 		h.Target.Port = uint16(n)
 	}
-	h.Target.Host = b.host("http", w.mark, u.Hostname())
+	h.Target.Host = b.host("http", w.mark, h.From, u.Hostname())
 }
 
 func (b *builder) exec(r *rawExec) *Exec {

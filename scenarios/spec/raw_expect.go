@@ -46,6 +46,11 @@ type rawExpect struct {
 	Dropped       *rawDropped    `json:"dropped" on:"connect,http,exec,exchange,await,close,scan" doc:"where packets died, and why"`
 	Rewritten     *rawRewritten  `json:"rewritten" on:"connect,http,exchange" doc:"what a node on the way changed in packets: {at: fw, field: mss, from: 1460, to: 1340}"`
 
+	ResolveTime *bound         `json:"resolve_time" on:"connect,http" doc:"from the start of the step until the first attempt could begin, or the name was known not to resolve"`
+	Queries     entries[count] `json:"queries" on:"connect,http" doc:"how many questions resolvers were asked, by A and AAAA"`
+	ConnectedTo *ref           `json:"connected_to" on:"connect,http" doc:"the node or the address that the connection is to"`
+	Attempts    []*rawAttempt  `json:"attempts" on:"connect,http" doc:"the addresses that were tried, in order"`
+
 	Kernels entries[rawExpect] `json:"kernels" on:"connect,http,exec,exchange,await,close,scan,flood" doc:"what is expected in addition on some kernels, by a range of versions such as >= 6.5 in quotes"`
 }
 
@@ -136,6 +141,7 @@ func (v *handshake) parse(s scalar) *complaint {
 var errnos = []string{
 	"ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ECONNRESET", "EACCES", "EPERM", "EINVAL", "ENOPROTOOPT",
 	"EPIPE", "ECONNABORTED", "EADDRNOTAVAIL", "EADDRINUSE", "EAFNOSUPPORT", "ENETDOWN", "EHOSTDOWN", "EPROTO", "EMSGSIZE", "EAGAIN",
+	"EAI_NONAME", "EAI_AGAIN",
 }
 
 // packetKinds are the keys of packets.

@@ -33,6 +33,8 @@ type rawNode struct {
 	mark
 	Role      *role            `json:"role" doc:"host or router; default host. Only a router forwards"`
 	Listen    []*rawListener   `json:"listen" doc:"the TCP servers that run on the node"`
+	Resolver  *rawResolver     `json:"resolver" doc:"the DNS server of the node, on UDP and TCP port 53"`
+	Asks      *rawStub         `json:"nameservers" doc:"whom the node asks for names that are no node's: a list of nodes and addresses, or a map with ask, timeout and attempts"`
 	Firewall  []*rawRule       `json:"firewall" doc:"rules, tried in order within their hook; what none matches is accepted"`
 	NAT       *rawNAT          `json:"nat" doc:"translates the source of what leaves toward one neighbour"`
 	Conntrack *rawConntrack    `json:"conntrack" doc:"the node's table of flows"`

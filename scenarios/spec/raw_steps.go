@@ -108,9 +108,10 @@ func (d *decoder) action(n ast.Node, values []*ast.MappingValueNode) string {
 
 type rawConnect struct {
 	mark
-	Connect *word      `json:"connect" jsonschema:"required" doc:"opens a TCP connection to node:port, address:port or [IPv6 address]:port"`
-	From    *ref       `json:"from" jsonschema:"required" doc:"the node that does it"`
-	Family  *family    `json:"family" doc:"ipv4 or ipv6; default ipv4"`
+	Connect *word   `json:"connect" jsonschema:"required" doc:"opens a TCP connection to node:port, address:port or [IPv6 address]:port"`
+	From    *ref    `json:"from" jsonschema:"required" doc:"the node that does it"`
+	Family  *choice `json:"family" doc:"ipv4, ipv6, any or happy-eyeballs; default ipv4"`
+	rawEyeballs
 	Timeout *timespan  `json:"timeout" doc:"ends the attempt; default none but the kernel's own"`
 	As      *title     `json:"as" doc:"keeps the connection open under this name"`
 	Probes  *truth     `json:"keepalive" doc:"true has the kernel probe the connection while it is idle; default false"`
@@ -123,9 +124,10 @@ func (*rawConnect) noun() string { return "a connect step" }
 
 type rawHTTP struct {
 	mark
-	HTTP    *word      `json:"http" jsonschema:"required" doc:"performs one GET request of an http:// or https:// URL"`
-	From    *ref       `json:"from" jsonschema:"required" doc:"the node that does it"`
-	Family  *family    `json:"family" doc:"ipv4 or ipv6; default ipv4"`
+	HTTP   *word   `json:"http" jsonschema:"required" doc:"performs one GET request of an http:// or https:// URL"`
+	From   *ref    `json:"from" jsonschema:"required" doc:"the node that does it"`
+	Family *choice `json:"family" doc:"ipv4, ipv6, any or happy-eyeballs; default ipv4"`
+	rawEyeballs
 	Timeout *timespan  `json:"timeout" doc:"ends the whole request; default 30s"`
 	Expect  *rawExpect `json:"expect" doc:"what must be observed"`
 }

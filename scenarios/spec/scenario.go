@@ -86,14 +86,29 @@ type Family string
 const (
 	IPv4 Family = "ipv4"
 	IPv6 Family = "ipv6"
+	// AnyFamily tries every address, IPv6 before IPv4, one after the other, and
+	// HappyEyeballs several at once (RFC 8305).
+	AnyFamily     Family = "any"
+	HappyEyeballs Family = "happy-eyeballs"
 )
+
+// Eyeballs are the delays of Happy Eyeballs (RFC 8305, section 8).
+type Eyeballs struct {
+	// AttemptDelay is how long an attempt has before the next one begins beside it;
+	// zero means 250 ms.
+	AttemptDelay time.Duration
+	// ResolutionDelay is how long IPv4's addresses wait for IPv6's; nil means 50 ms.
+	ResolutionDelay *time.Duration
+}
 
 // Connect opens a TCP connection.
 type Connect struct {
 	From   string
 	Target Target
 	Family Family
-	// Timeout ends the attempt; zero leaves it to the kernel.
+	Eyeballs
+	// Timeout ends the attempt, or all of them and the resolution of the name; zero
+	// leaves it to the kernel.
 	Timeout time.Duration
 	// As keeps the connection open under this name.
 	As string
@@ -106,7 +121,8 @@ type Connect struct {
 	UserTimeout time.Duration
 }
 
-// Target is a node's name or an IP address, and a port.
+// Target is a node's name, a name that a resolver knows or an IP address, and a
+// port. A resolver's name has a dot, and a node's has none.
 type Target struct {
 	Host string
 	Port uint16
@@ -121,6 +137,7 @@ type HTTP struct {
 	Target Target
 	Path   string
 	Family Family
+	Eyeballs
 	// Timeout ends the whole request; zero means 30 s.
 	Timeout time.Duration
 }
@@ -290,6 +307,14 @@ type Expect struct {
 	Stderr    *Text
 	// Answer is what an exchange reads.
 	Answer *Text
+
+	ResolveTime *Duration
+	// Queries are how many questions of each type were asked.
+	Queries map[topo.RecordType]Count
+	// ConnectedTo is a node's name or an address.
+	ConnectedTo string
+	// Attempts are all of them, in order.
+	Attempts []AttemptExpect
 	// Kernels are expected in addition; On chooses among them.
 	Kernels []KernelExpect
 }
@@ -366,6 +391,16 @@ type Count struct {
 	Bound        Bound
 	Value, Upper int
 	Text         string
+}
+
+// AttemptExpect is what is expected of one of several attempts. A nil or empty field
+// expects nothing.
+type AttemptExpect struct {
+	// To is a node's name or an address.
+	To          string
+	Family      Family
+	Outcome     agents.Outcome
+	At, Elapsed *Duration
 }
 
 // States are the TCP states that each end entered, in order. Nil expects

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 
+	"testbed/topo"
+
 	"github.com/invopop/jsonschema"
 )
 
@@ -130,6 +132,9 @@ func (rawExpect) JSONSchemaExtend(s *jsonschema.Schema) {
 	}
 	if p, ok := s.Properties.Get("counters"); ok {
 		p.PropertyNames = &jsonschema.Schema{Enum: enum(Counters)}
+	}
+	if p, ok := s.Properties.Get("queries"); ok {
+		p.PropertyNames = &jsonschema.Schema{Enum: enum(topo.RecordTypes)}
 	}
 }
 

@@ -224,3 +224,19 @@ func (tcpOption) JSONSchema() *jsonschema.Schema  { return oneWord(topo.TCPOptio
 func (mss) JSONSchema() *jsonschema.Schema        { return numbers("88", "65495", "bytes") }
 func (shift) JSONSchema() *jsonschema.Schema      { return numbers("0", "14", "bits") }
 func (cause) JSONSchema() *jsonschema.Schema      { return oneWord(causes) }
+
+func (recordType) JSONSchema() *jsonschema.Schema     { return oneWord(topo.RecordTypes) }
+func (attemptOutcome) JSONSchema() *jsonschema.Schema { return oneWord(attemptOutcomes) }
+func (choice) JSONSchema() *jsonschema.Schema         { return oneWord(choices) }
+
+func (rawRecord) JSONSchema() *jsonschema.Schema {
+	one := text(`^.+$`, "a node, an address, or nxdomain")
+	return either(one, array(one))
+}
+
+// JSONSchemaExtend allows the form that is no map.
+func (rawStub) JSONSchemaExtend(s *jsonschema.Schema) { orElse(s, array(ref{}.JSONSchema())) }
+
+func (patience) JSONSchema() *jsonschema.Schema {
+	return text("^"+patternTime+"$", "whole seconds, 1s to 30s")
+}

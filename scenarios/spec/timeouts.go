@@ -16,7 +16,11 @@ func (e *Expect) OfTheKernel() bool {
 			return true
 		}
 	}
-	for _, d := range []*Duration{e.ConnectTime, e.AcceptTime, e.Elapsed, e.TLSTime, e.FirstByteTime, e.TimeWait, e.FinWait2} {
+	times := []*Duration{e.ConnectTime, e.AcceptTime, e.Elapsed, e.TLSTime, e.FirstByteTime, e.TimeWait, e.FinWait2}
+	for _, a := range e.Attempts {
+		times = append(times, a.Elapsed)
+	}
+	for _, d := range times {
 		if d != nil && (d.Term.Unit.IsTimeout() || d.Upper.Unit.IsTimeout()) {
 			return true
 		}

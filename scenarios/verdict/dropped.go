@@ -69,9 +69,11 @@ func (j *judge) losses() []loss {
 
 // drops are where the step's packets died, one for each.
 func (j *judge) drops() (all []observe.Drop) {
-	for i := range j.o.Journeys {
-		if f := j.o.Journeys[i].Fate; !f.Delivered && !f.Pending && f.Drop != (observe.Drop{}) {
-			all = append(all, f.Drop)
+	for _, js := range [][]observe.Journey{j.o.Journeys, j.o.Beside} {
+		for i := range js {
+			if f := js[i].Fate; !f.Delivered && !f.Pending && f.Drop != (observe.Drop{}) {
+				all = append(all, f.Drop)
+			}
 		}
 	}
 	for i := range j.o.Ports {

@@ -31,6 +31,7 @@ func Judge(step *spec.Step, obs *Observation) Verdict {
 	kernels := j.choose()
 	j.success(step)
 	j.ending()
+	j.names()
 	j.times()
 	j.packets()
 	j.scan()

@@ -88,6 +88,19 @@ type Observation struct {
 	// Rewrites are what nodes on the way changed in the packets of Journeys.
 	Rewrites []observe.Rewrite
 
+	// Name is what was resolved, empty for an address and for a node's own name.
+	Name string
+	// ResolveTime is from the beginning of the step until the first attempt could
+	// begin, or the name was known not to resolve; nil where nobody was asked.
+	ResolveTime *time.Duration
+	// Queries are what resolvers were asked, in order of asking.
+	Queries []Query
+	// Attempts are the addresses that were tried, in order of beginning, where there
+	// was a choice; what is above is of the one that connected, or ended last.
+	Attempts []Attempt
+	// Beside are the packets of the queries and of the other attempts.
+	Beside []observe.Journey
+
 	// Status is the HTTP status, 0 without an answer.
 	Status int
 	// Exit, Stdout and Stderr are a command's.
