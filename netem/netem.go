@@ -7,7 +7,7 @@ import "time"
 
 // Impairment is what one direction of a link does to the frames that cross it.
 // The zero value carries every frame at once and unharmed. Impairments are
-// comparable with ==.
+// comparable with ==; of faults that tells whether they are the same ones.
 type Impairment struct {
 	// Delay is how long a frame is on its way.
 	Delay time.Duration
@@ -50,6 +50,9 @@ type Impairment struct {
 	MTU int
 	// Down says that the direction carries nothing.
 	Down bool
+	// Faults befall single packets; nil for none. What is down or too big meets
+	// none, and one that is delayed, duplicated or corrupted may be lost as well.
+	Faults *Faults
 }
 
 // Distribution is how delays are spread around their mean, by the names of
@@ -91,6 +94,8 @@ const (
 	TooBig   Cause = "mtu"
 	LinkDown Cause = "link-down"
 	Overflow Cause = "queue-full"
+	// Faulted is a frame that a fault dropped; Drop.Fault names it.
+	Faulted Cause = "fault"
 	// Refused is a frame that the kernel would not hand over or take back.
 	Refused Cause = "refused"
 	// Closed is a frame that was on its way when the medium closed.
@@ -132,13 +137,16 @@ type Drop struct {
 	// Time is when the medium decided, on the kernel's CLOCK_REALTIME.
 	Time  time.Time
 	Cause Cause
+	// Fault is the name of the fault when Cause is Faulted.
+	Fault string
 	// Frame holds the first bytes of the Ethernet frame, enough for the
 	// network and transport headers. Length is the whole frame's length.
 	Frame  []byte
 	Length int
 }
 
-// Counters of one direction of a link, in frames. In = Delivered + Dropped +
+// Counters of one direction of a link, in frames; those that its faults make count
+// as In. In = Delivered + Dropped +
 // those still on their way - Duplicated.
 type Counters struct {
 	In, Delivered, Dropped, Duplicated uint64

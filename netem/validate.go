@@ -8,11 +8,11 @@ import (
 
 // Validate says what is wrong with an impairment that no medium can carry: a
 // negative time, size or number, a probability outside 0 to 1, a distribution
-// that is none, or fields that contradict each other. It returns all of it,
+// that is none, a fault that does nothing known, or fields that contradict each other. It returns all of it,
 // joined, or nil. A jitter greater than the delay is allowed: a frame's time on
 // its way is never less than nothing.
 func (i Impairment) Validate() error {
-	return errors.Join(i.negative(), i.improbable(), i.inconsistent())
+	return errors.Join(i.negative(), i.improbable(), i.inconsistent(), i.Faults.validate())
 }
 
 func (i Impairment) negative() error {

@@ -34,6 +34,12 @@ func TestValidate(t *testing.T) {
 		{"bursts and loss", Impairment{Bursts: bursts, Loss: 0.1}, []string{"bursts"}},
 		{"bursts and correlation", Impairment{Bursts: bursts, LossCorrelation: 0.1}, []string{"bursts"}},
 		{"reorder without delay", Impairment{Reorder: 0.1, Jitter: 1}, []string{"reorder"}},
+		{"faults", Impairment{Faults: &Faults{
+			{Name: "a", Do: DropPacket}, {Name: "b", Do: DelayPacket, By: 1, Pick: Pick{After: 1, Until: 2}}, {Name: "c", Do: ResetConnection, Answer: ResetSender},
+		}}, nil},
+		{"wrong faults", Impairment{Faults: &Faults{
+			{Name: "a"}, {Name: "b", Do: DropPacket, By: 1}, {Name: "c", Do: DropPacket, Answer: ResetBoth}, {Name: "d", Do: CorruptPacket, Pick: Pick{After: 2, Until: 1}},
+		}}, []string{"fault a", "drop by", "drop answers", "until"}},
 		{"queue without rate", Impairment{Queue: Queue{Bytes: 1}}, []string{"queue"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -9,6 +9,7 @@
 package conformance
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -96,5 +97,5 @@ func (s suite) cases() []trial {
 		{"closing stops the traffic", s.closing},
 		{"impairments that make no sense are refused", s.refusal},
 	}
-	return append(append(s.streams(), s.chances()...), all...)
+	return slices.Concat(s.streams(), s.chances(), s.singles(), all)
 }

@@ -117,6 +117,9 @@ func (r *refusals) Unwrap() error { return r.first }
 func Check(i netem.Impairment) error {
 	var what, why []string
 	lack := func(name, reason string) { what, why = append(what, name), append(why, reason) }
+	if i.Faults != nil && len(*i.Faults) > 0 {
+		lack("faults of single packets", "it decides by chance alone")
+	}
 	if i.Corrupt > 0 {
 		lack("corruption of packets alone", "it flips bits of Ethernet headers too, and of no more than what the kernel keeps in one piece")
 	}

@@ -40,6 +40,8 @@ func TestCheck(t *testing.T) {
 		}, nil},
 		{"a rate", netem.Impairment{Rate: 1, Queue: netem.Queue{Frames: 1}, Loss: 0.1}, nil},
 		{"corrupt", netem.Impairment{Corrupt: 0.1}, []string{"corruption", "Ethernet headers"}},
+		{"faults", netem.Impairment{Faults: &netem.Faults{{Name: "x", Do: netem.DropPacket}}}, []string{"faults of single packets", "by chance alone"}},
+		{"no faults", netem.Impairment{Faults: &netem.Faults{}}, nil},
 		{"correlation of no jitter", netem.Impairment{JitterCorrelation: 0.5}, nil},
 		{"correlation", netem.Impairment{Jitter: 1, JitterCorrelation: 0.5}, []string{"correlated jitter"}},
 		{"bytes", netem.Impairment{Rate: 1, Queue: netem.Queue{Bytes: 1}}, []string{"queue in bytes"}},

@@ -1,6 +1,10 @@
 package wire
 
-import "testbed/netem"
+import (
+	"time"
+
+	"testbed/netem"
+)
 
 // arrival is a frame that comes in.
 type arrival struct {
@@ -16,24 +20,38 @@ type arrival struct {
 func (e *engine) admit(d *direction, a arrival) {
 	d.tally.add(netem.Counters{In: 1})
 	i, p := d.at(a.stamp), inspect(a.frame)
-	f := d.dice(p).roll(i)
-	cause := refuse(i, p, f)
+	w := passage{to: d, by: i, fate: d.dice(p).roll(i), entered: a.entered}
+	cause := refuse(i, p)
 	if cause == "" && !a.whole {
 		cause = netem.Refused
 	}
 	if cause != "" {
-		e.report(d, a.frame, cause)
+		e.report(d, a.frame, cause, "")
 		return
 	}
-	w := passage{to: d, by: i, fate: f, entered: a.entered}
-	if !f.twice {
+	x := d.faults.strike(a.frame, p, a.stamp)
+	if w.lost && (x == nil || !x.Loses()) {
+		e.report(d, a.frame, netem.Lost, "")
+		return
+	}
+	if x != nil && !e.strike(x, &w, a, p) {
+		return
+	}
+	if !w.twice {
 		e.forward(w, a.transit, p)
 		return
 	}
-	second := transit{frame: e.copy(a.frame), slot: -1}
 	d.tally.add(netem.Counters{Duplicated: 1})
+	second := w
+	second.flipped = false
+	if w.later > 0 {
+		e.hold(second, a.frame, w.entered+int64(w.later))
+		e.forward(w, a.transit, p)
+		return
+	}
+	copied := transit{frame: e.copy(a.frame), slot: -1}
 	e.forward(w, a.transit, p)
-	e.launch(w, second, p.wire)
+	e.launch(second, copied, p.wire)
 }
 
 // passage is how a frame crosses.
@@ -42,6 +60,9 @@ type passage struct {
 	to      *direction
 	by      *netem.Impairment
 	entered int64
+	// later is how long after the frame the second of one that is sent twice gets on
+	// its way.
+	later time.Duration
 }
 
 // forward sends a frame on its way, corrupted if that is its fate.
@@ -69,7 +90,7 @@ func (e *engine) launch(w passage, t transit, size int) bool {
 		ready, ok = w.to.turns.take(w.by, w.entered, size)
 	}
 	if !ok {
-		e.report(w.to, t.frame, netem.Overflow)
+		e.report(w.to, t.frame, netem.Overflow, "")
 		if t.slot < 0 {
 			e.pool.put(t.frame)
 		}

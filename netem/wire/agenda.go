@@ -19,9 +19,9 @@ func (a agenda) swap(i, j int) {
 // its way leaves.
 func (a *agenda) update(d *direction) {
 	switch {
-	case d.n == 0 && d.place >= 0:
+	case d.idle() && d.place >= 0:
 		a.remove(d)
-	case d.n > 0 && d.place < 0:
+	case !d.idle() && d.place < 0:
 		d.place = len(*a)
 		*a = append(*a, d)
 		a.fix(d.place)

@@ -24,6 +24,11 @@ type direction struct {
 	// many they are together, bytes the memory that they take.
 	way, early queue
 	n, bytes   int
+	// held are frames that faults keep back, the first to get on its way in front;
+	// back is the opposite direction.
+	held   []held
+	faults faults
+	back   *direction
 	// due and order are those of the next frame, but due is later while the kernel
 	// takes none. place is the index in the agenda, or -1.
 	due, order int64
@@ -40,6 +45,8 @@ type setting struct {
 	// stamped before meet the impairment before.
 	since  int64
 	before *netem.Impairment
+	// faulty is since when its faults apply.
+	faulty int64
 }
 
 func newDirection(seed uint64, l netem.Link, to netem.Side, fd int) *direction {
@@ -48,7 +55,7 @@ func newDirection(seed uint64, l netem.Link, to netem.Side, fd int) *direction {
 		traffic: newDice(seed, l.ID, to, trafficStream),
 		upkeep:  newDice(seed, l.ID, to, upkeepStream),
 	}
-	d.setting.Store(&setting{Impairment: l.Toward[to]})
+	d.setting.Store(&setting{Impairment: l.Toward[to], faulty: time.Now().UnixNano()})
 	return d
 }
 
@@ -56,31 +63,34 @@ func newDirection(seed uint64, l netem.Link, to netem.Side, fd int) *direction {
 func (d *direction) set(i netem.Impairment) {
 	for {
 		old := d.setting.Load()
-		s := &setting{Impairment: i, since: time.Now().UnixNano(), before: &old.Impairment}
+		s := &setting{Impairment: i, since: time.Now().UnixNano(), before: &old.Impairment, faulty: old.faulty}
+		if i.Faults != old.Faults {
+			s.faulty = s.since
+		}
 		if d.setting.CompareAndSwap(old, s) {
 			return
 		}
 	}
 }
 
-// at is the impairment for a frame with a kernel stamp.
+// at is the impairment for a frame with a kernel stamp. Its faults apply from the
+// first such frame on.
 func (d *direction) at(stamp int64) *netem.Impairment {
 	s := d.setting.Load()
 	if s.before != nil && stamp < s.since {
 		return s.before
 	}
+	d.faults.begin(s.Faults, s.faulty)
 	return &s.Impairment
 }
 
-// refuse says for which cause a frame does not get on its way, if it does not.
-func refuse(i *netem.Impairment, p packet, f fate) netem.Cause {
+// refuse says for which cause a frame can't get on its way, if it can't.
+func refuse(i *netem.Impairment, p packet) netem.Cause {
 	switch {
 	case i.Down:
 		return netem.LinkDown
 	case i.MTU > 0 && p.length > i.MTU:
 		return netem.TooBig
-	case f.lost:
-		return netem.Lost
 	}
 	return ""
 }
@@ -134,11 +144,17 @@ func (d *direction) leave() transit {
 	return t
 }
 
+// idle tells whether nothing is on its way or held back.
+func (d *direction) idle() bool { return d.n == 0 && len(d.held) == 0 }
+
 // plan sets due and order after the next frame is another.
 func (d *direction) plan() {
 	if d.n > 0 {
 		t, _ := d.next(0, 0)
 		d.due, d.order = max(t.due, d.retry), t.order
+	}
+	if len(d.held) > 0 && (d.n == 0 || d.held[0].release < d.due) {
+		d.due, d.order = d.held[0].release, 0
 	}
 }
 

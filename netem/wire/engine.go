@@ -33,6 +33,7 @@ type engine struct {
 	closing    atomic.Bool
 	stopped    chan struct{}
 	onDrop     func(netem.Drop)
+	onFault    func(netem.Strike)
 	limit      int
 	scheduling scheduling
 	budget     budget
@@ -44,12 +45,12 @@ type engine struct {
 	order      int64
 }
 
-func newEngine(limit int, onDrop func(netem.Drop)) (*engine, error) {
+func newEngine(o Options) (*engine, error) {
 	p, err := newPoll()
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{clock: newClock(), poll: p, stopped: make(chan struct{}), onDrop: onDrop, limit: limit}
+	e := &engine{clock: newClock(), poll: p, stopped: make(chan struct{}), onDrop: o.OnDrop, onFault: o.OnFault, limit: o.Limit}
 	e.ports.Store(&[]*port{})
 	for i := range slots {
 		e.in.refill(i, make([]byte, slotLen))
@@ -125,7 +126,11 @@ func (e *engine) release() int64 {
 func (e *engine) abandon() {
 	for len(e.agenda) > 0 {
 		d := e.agenda[0]
-		e.drop(d, netem.Closed)
+		if len(d.held) > 0 {
+			e.report(d, d.takeHeld().frame, netem.Closed, "")
+		} else {
+			e.drop(d, netem.Closed)
+		}
 		e.agenda.update(d)
 	}
 }
@@ -133,7 +138,7 @@ func (e *engine) abandon() {
 // drop takes the next frame of a direction off its queue.
 func (e *engine) drop(d *direction, cause netem.Cause) {
 	t, _ := d.next(0, 0)
-	e.report(d, t.frame, cause)
+	e.report(d, t.frame, cause, "")
 	e.depart(d)
 }
 
@@ -149,10 +154,10 @@ func (e *engine) depart(d *direction) {
 const seen = 128
 
 // report tells of a dropped frame, which begins with its virtio_net_hdr, or is
-// empty if nobody has seen it, and then counts it.
-func (e *engine) report(d *direction, frame []byte, cause netem.Cause) {
+// empty if nobody has seen it, and then counts it. Only a fault has a name.
+func (e *engine) report(d *direction, frame []byte, cause netem.Cause, fault string) {
 	if e.onDrop != nil {
-		drop := netem.Drop{Link: d.link, To: d.to, Time: time.Now().Round(0), Cause: cause}
+		drop := netem.Drop{Link: d.link, To: d.to, Time: time.Now().Round(0), Cause: cause, Fault: fault}
 		if len(frame) > vnetLen {
 			drop.Length = len(frame) - vnetLen
 			drop.Frame = append([]byte(nil), frame[vnetLen:min(len(frame), vnetLen+seen)]...)

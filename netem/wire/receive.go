@@ -26,7 +26,7 @@ func (e *engine) read(p *port) {
 		e.admit(d, arrival{transit{frame: frame, slot: i}, stamp, e.clock.at(stamp, now), whole})
 	}
 	e.agenda.update(d)
-	for mono := e.clock.now(); d.n > 0 && d.due <= mono; {
+	for mono := e.clock.now(); !d.idle() && d.due <= mono; {
 		e.flush(d, mono)
 	}
 	e.vacate(&d.way)
@@ -69,7 +69,7 @@ func (e *engine) copy(frame []byte) []byte {
 func (e *engine) overflow(p *port) {
 	for range overflowed(p.fd, &e.stats) {
 		p.into.tally.add(netem.Counters{In: 1})
-		e.report(p.into, nil, netem.Overflow)
+		e.report(p.into, nil, netem.Overflow, "")
 	}
 }
 
@@ -83,5 +83,5 @@ func (e *engine) receiveError(d *direction, errno unix.Errno) {
 	// A super-segment that struct virtio_net_hdr has no name for, such as one of
 	// a tunnel; the kernel has dropped it.
 	d.tally.add(netem.Counters{In: 1})
-	e.report(d, nil, netem.Refused)
+	e.report(d, nil, netem.Refused, "")
 }

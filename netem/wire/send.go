@@ -21,6 +21,7 @@ const (
 // the agenda at the time of what is left.
 func (e *engine) flush(d *direction, now int64) {
 	defer e.agenda.update(d)
+	e.unhold(d, now)
 	if d.setting.Load().Down || !e.open(d, now) {
 		for d.n > 0 && d.due <= now {
 			e.drop(d, netem.LinkDown)

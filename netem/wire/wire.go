@@ -11,7 +11,9 @@
 // a rate as one. Only one that is corrupted is cut into the frames that it stands
 // for.
 //
-// A frame that is down, too big or lost takes no turn. What has its turn draws its
+// A frame that is down, too big or lost takes no turn. A fault takes its frames out
+// of the order of the others, and what it holds back gets on its way as if it came
+// in later. What has its turn draws its
 // delay, keeps the order of the direction, unless it is to overtake, and leaves.
 package wire
 
@@ -44,6 +46,10 @@ type Options struct {
 	// netem.Overflow. Frames that the kernel dropped before the wire saw them
 	// (netem.Overflow of the receive buffer, netem.Refused) have no Frame.
 	OnDrop func(netem.Drop)
+	// OnFault, if not nil, is told of each frame that a fault befell and did not
+	// just drop, before the frame or an answer to it gets on its way. It is called
+	// as OnDrop is, before it for the same frame.
+	OnFault func(netem.Strike)
 	// Limit is the memory, in bytes, that the frames on their way in one
 	// direction may take, each rounded up to a buffer's size; what comes beyond
 	// is dropped with netem.Overflow. Zero means DefaultLimit.
@@ -76,7 +82,7 @@ func New(ether *netns.NS, o Options) (*Wire, error) {
 	if o.Limit == 0 {
 		o.Limit = DefaultLimit
 	}
-	e, err := newEngine(o.Limit, o.OnDrop)
+	e, err := newEngine(o)
 	if err != nil {
 		return nil, fmt.Errorf("start wire: %w", err)
 	}
@@ -117,6 +123,7 @@ func (w *Wire) Carry(l netem.Link) (netem.Segment, error) {
 	for side := range s.toward {
 		s.toward[side] = newDirection(w.seed, l, netem.Side(side), fds[side])
 	}
+	s.toward[0].back, s.toward[1].back = s.toward[1], s.toward[0]
 	return s, w.engine.attach(l, fds, s.toward)
 }
 
