@@ -111,9 +111,14 @@ type Journey struct {
 	// Sightings are in order of time. The first is at the sender's interface.
 	Sightings []Sighting
 	// Sender is the node that sent it. It is empty where nobody saw the packet leave:
-	// then it was on its way before the record begins, and the first sighting is
-	// where it came out of a link.
+	// then a fault of a link made it, or it was on its way before the record begins,
+	// and the first sighting is where it came out of a link.
 	Sender string
+	// Made is the fault that made the packet, in the name of whom its addresses
+	// name; nil if a node sent it.
+	Made *Strike
+	// Strikes are the faults of links that befell the packet and did not end it.
+	Strikes []Strike
 	// Fate is how it ended.
 	Fate Fate
 	// Retransmission is true for a TCP segment whose sequence range and flags
@@ -131,7 +136,18 @@ func (j *Journey) Last() *Sighting { return &j.Sightings[len(j.Sightings)-1] }
 func (j *Journey) SentAt() time.Time { return j.Sightings[0].Time }
 
 // Left tells whether the packet was sent while it was recorded, and not before.
-func (j *Journey) Left() bool { return j.Sightings[0].Sent }
+func (j *Journey) Left() bool { return j.Made != nil || j.Sightings[0].Sent }
+
+// Strike is a fault of a link that befell a packet, or made it.
+type Strike struct {
+	// Link is the pair of nodes that the link joins, from the sender of the packet
+	// that the fault picked to its receiver.
+	Link  [2]string
+	Fault string
+	Do    netem.FaultAction
+	// By is netem.Fault's.
+	By time.Duration
+}
 
 // Fate is how a packet ended.
 type Fate struct {
@@ -207,6 +223,9 @@ type Drop struct {
 	Cause Cause
 	// Rule is the firewall rule's name when Cause is ByRule.
 	Rule string
+	// Fault is the fault's name when it ended on a link by a fault, or was corrupted
+	// by one.
+	Fault string
 	// Answer says how the node answered, such as "tcp-reset" or
 	// "port-unreachable"; empty for silence.
 	Answer string

@@ -202,7 +202,7 @@ func (t *tracer) spoil(x crossing, out *observe.Frame) *damage {
 		return nil
 	}
 	ends := t.plan.Topology.Links[out.Link].Ends
-	drop := observe.Drop{Link: [2]string{ends[out.Side.Other()], ends[out.Side]}, Cause: observe.Corrupted}
+	drop := observe.Drop{Link: [2]string{ends[out.Side.Other()], ends[out.Side]}, Cause: observe.Corrupted, Fault: x.copy.corruptedBy}
 	return &damage{v, observe.Fate{Drop: drop}}
 }
 

@@ -23,6 +23,8 @@ type Input struct {
 	Frames []observe.Frame
 	// Drops are the frames that the links' medium did not deliver.
 	Drops []netem.Drop
+	// Strikes are those that faults befell otherwise.
+	Strikes []netem.Strike
 	// Counts, by link and side, are what a medium counted that does not tell of each
 	// drop. Nil stands for one that does.
 	Counts [][2]Count
@@ -80,15 +82,17 @@ type replica struct {
 	// node is the one that it has been delivered to, -1 on a link.
 	node int
 	fate observe.Fate
-	// damage is what links have done to it.
-	damage *damage
+	// damage is what links have done to it, corruptedBy the fault that is about to.
+	damage      *damage
+	corruptedBy string
 }
 
-// event is a frame or a drop.
+// event is a frame, a drop or a strike.
 type event struct {
-	time  time.Time
-	frame *observe.Frame
-	drop  *netem.Drop
+	time   time.Time
+	frame  *observe.Frame
+	drop   *netem.Drop
+	strike *netem.Strike
 }
 
 // tracer follows the frames in order of time.
@@ -104,6 +108,8 @@ type tracer struct {
 	lanes   map[linkKey]*lane
 	traffic map[way]*traffic
 	atNode  map[nodeKey][]*replica
+	// made are the frames that faults made and that have not come out yet.
+	made map[way][]made
 	// solicited are the addresses that nodes asked for on a link.
 	solicited []solicitation
 	// mappings are the translations that NATs were seen to make.
@@ -116,7 +122,7 @@ type tracer struct {
 func newTracer(in Input) *tracer {
 	t := &tracer{
 		in: in, plan: in.Plan, nodes: map[string]int{},
-		lanes: map[linkKey]*lane{}, traffic: map[way]*traffic{}, atNode: map[nodeKey][]*replica{},
+		lanes: map[linkKey]*lane{}, traffic: map[way]*traffic{}, made: map[way][]made{}, atNode: map[nodeKey][]*replica{},
 		mappings: map[mappingKey]endpoints{}, counts: map[ruleKey]uint64{}, answers: map[answerKey][]*travel{},
 	}
 	for i := range t.plan.Nodes {
@@ -133,9 +139,13 @@ func newTracer(in Input) *tracer {
 	return t
 }
 
-// events are the frames and drops in order of time.
+// events are the frames, drops and strikes in order of time.
 func (t *tracer) events() []event {
-	es := make([]event, 0, len(t.in.Frames)+len(t.in.Drops))
+	es := make([]event, 0, len(t.in.Frames)+len(t.in.Drops)+len(t.in.Strikes))
+	for i := range t.in.Strikes {
+		s := &t.in.Strikes[i]
+		es = append(es, event{time: s.Time, strike: s})
+	}
 	for i := range t.in.Frames {
 		f := &t.in.Frames[i]
 		es = append(es, event{time: f.Time, frame: f})
@@ -155,6 +165,8 @@ func (t *tracer) take(e event) {
 	switch {
 	case e.drop != nil && e.drop.Link < len(t.ends):
 		t.dropped(e.drop)
+	case e.strike != nil && e.strike.Link < len(t.ends):
+		t.struck(e.strike)
 	case e.frame != nil && e.frame.Link < len(t.ends):
 		f := e.frame
 		if a, ok := decode.Solicited(*f); ok && f.Sent {
@@ -195,13 +207,18 @@ func (t *tracer) sent(f *observe.Frame, p *observe.Packet) {
 // holds none, or none any more.
 func (t *tracer) delivered(f *observe.Frame, p *observe.Packet) {
 	node, s := t.ends[f.Link][f.Side], sighting(f, p)
-	x, again := t.crossing(way{f.Link, f.Side}, f, p)
+	by := t.takeMade(way{f.Link, f.Side}, f)
+	x, again := crossing{}, false
+	if by == nil {
+		x, again = t.crossing(way{f.Link, f.Side}, f, p)
+	}
 	var c *replica
 	switch {
 	case x.copy == nil && p == nil:
 		return
-	case x.copy == nil: // it was sent before the record begins
+	case x.copy == nil: // a fault made it, or it was sent before the record begins
 		c = t.begin(t.ends[f.Link][f.Side.Other()], s)
+		c.travel.Made = by
 		c.node, x = node, crossing{copy: c, lane: t.laneOf(keyOnLink(f.Link, f.Side, p)), frame: f, packet: p}
 	default:
 		d := t.spoil(x, f)
@@ -235,6 +252,10 @@ func (t *tracer) dropped(d *netem.Drop) {
 	}
 	x.copy.leave()
 	x.copy.fate = t.lostOnLink(x.copy, observe.Cause(d.Cause))
+	x.copy.fate.Drop.Fault = d.Fault
+	if answered(x.copy.travel) {
+		x.copy.fate.Drop.Answer = string(topo.TCPReset)
+	}
 }
 
 // begin makes the journey of a packet that comes from no other.

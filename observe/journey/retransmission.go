@@ -20,13 +20,14 @@ type progress struct {
 
 // markRetransmissions compares the sequence range of each segment with those
 // that its sender sent before. A SYN with another number begins a new
-// connection.
+// connection. What was sent before the record begins counts for nothing: it may be an
+// earlier connection's.
 func (t *tracer) markRetransmissions() {
 	streams := map[stream]*progress{}
 	for _, tr := range t.travels {
 		p := tr.Packet()
 		h := p.TCP
-		if h == nil {
+		if h == nil || !tr.Left() {
 			continue
 		}
 		n := segmentLength(h)

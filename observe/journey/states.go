@@ -47,11 +47,11 @@ type segment struct {
 
 // segments are those that leave an end or reach it, in order of time.
 func segments(p *topo.Plan, js []observe.Journey, c Connection) (ss []segment) {
-	server := serverOf(p, js, c)
+	server, whole := serverOf(p, js, c), begins(js, c)
 	for i := range js {
 		j := &js[i]
-		if j.Packet().TCP == nil {
-			continue
+		if j.Packet().TCP == nil || whole && !j.Left() {
+			continue // of an earlier connection, if it was sent before this one began
 		}
 		add := func(s *observe.Sighting) {
 			n := Node(p, s)
@@ -66,6 +66,14 @@ func segments(p *topo.Plan, js []observe.Journey, c Connection) (ss []segment) {
 	}
 	slices.SortStableFunc(ss, func(a, b segment) int { return a.at.Compare(b.at) })
 	return ss
+}
+
+// begins tells whether the client's SYN is among the journeys.
+func begins(js []observe.Journey, c Connection) bool {
+	return slices.ContainsFunc(js, func(j observe.Journey) bool {
+		h := j.Packet().TCP
+		return h != nil && h.Flags&(topo.SYN|topo.ACK) == topo.SYN && j.Sender == c.Client
+	})
 }
 
 // arrival is when a packet first reached the node where its journey ended, nil

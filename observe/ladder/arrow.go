@@ -12,6 +12,9 @@ func (p *pen) span(a *Arrow) span {
 	if a.Toward >= 0 {
 		s.tip = (last + p.x[a.Toward]) / 2
 	}
+	if a.Midway && len(a.Columns) > 1 {
+		s.from = (s.from + p.x[a.Columns[1]]) / 2
+	}
 	if s.tip < s.from {
 		s.dir = -1
 	}
@@ -61,6 +64,9 @@ func (p *pen) shaft(r *row, a *Arrow, s span) {
 	}
 	for _, c := range a.Columns[1:] {
 		r.put(p.x[c], p.cross, as)
+	}
+	if a.Midway {
+		start = p.midway
 	}
 	r.put(s.from, start, as)
 	head := p.right

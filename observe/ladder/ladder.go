@@ -34,7 +34,10 @@ type Arrow struct {
 	// last one, since the first packet of the diagram. Arrived is negative when it
 	// is not known.
 	Sent, Arrived time.Duration
-	End           End
+	// Midway is true of a packet that a link made: it begins between its first two
+	// columns.
+	Midway bool
+	End    End
 	// Name says what the packet is: "SYN-ACK", "ICMP port unreachable".
 	Name string
 	// Numbers are the relative sequence and acknowledgement numbers and the
@@ -135,6 +138,8 @@ type route struct {
 	// toward is the node that it was sent to and not seen to reach.
 	toward string
 	end    End
+	// midway is true when it began on the link between the first two hops.
+	midway bool
 	// twice is true when it was delivered more than once.
 	twice bool
 }
@@ -152,6 +157,10 @@ type point struct {
 // duplicate that a link made.
 func (b *builder) route(j *observe.Journey) route {
 	var r route
+	if first := &j.Sightings[0]; !first.Sent {
+		r.hops = append(r.hops, hop{node: b.linkEnds(first.Link)[first.Side.Other()], left: first.Time})
+		r.midway = j.Made != nil
+	}
 	seen := map[point]bool{}
 	for i := range j.Sightings {
 		s := &j.Sightings[i]
@@ -234,7 +243,7 @@ func (b *builder) columns(r route) {
 // arrows adds a packet's arrows: one, and one more for each time that its route
 // turns back.
 func (b *builder) arrows(j *observe.Journey, r route, start time.Time, remarks []string) {
-	a := Arrow{Name: name(j.Packet()), Numbers: numbersText(b.numbers, j), Remarks: remarks, Kind: kind(j)}
+	a := Arrow{Name: name(j.Packet()), Numbers: numbersText(b.numbers, j), Remarks: remarks, Midway: r.midway, Kind: kind(j)}
 	columns := make([]int, len(r.hops))
 	for i, h := range r.hops {
 		columns[i] = slices.Index(b.d.Columns, h.node)
@@ -245,13 +254,13 @@ func (b *builder) arrows(j *observe.Journey, r route, start time.Time, remarks [
 			continue
 		}
 		b.d.Arrows = append(b.d.Arrows, a.between(r.hops, columns, first, i, start))
-		first, a.Numbers, a.Remarks = i, "", []string{"the same packet"}
+		first, a.Numbers, a.Remarks, a.Midway = i, "", []string{"the same packet"}, false
 	}
 	last := len(columns) - 1
 	toward := slices.Index(b.d.Columns, r.toward)
 	if r.toward != "" && first < last && (toward > columns[last]) != (columns[last] > columns[last-1]) {
 		b.d.Arrows = append(b.d.Arrows, a.between(r.hops, columns, first, last, start))
-		first, a.Numbers, a.Remarks = last, "", []string{"the same packet"}
+		first, a.Numbers, a.Remarks, a.Midway = last, "", []string{"the same packet"}, false
 	}
 	a = a.between(r.hops, columns, first, last, start)
 	a.End = r.end

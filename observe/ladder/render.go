@@ -32,12 +32,12 @@ const (
 
 // glyphs are the characters of a drawing.
 type glyphs struct {
-	line, pause, dash, fromLeft, fromRight, cross, right, left, dead, onTheWay, dots, ellipsis string
+	line, pause, dash, fromLeft, fromRight, cross, right, left, dead, onTheWay, midway, dots, ellipsis string
 }
 
 var (
-	unicodeGlyphs = glyphs{"│", "┊", "─", "├", "┤", "┼", "▶", "◀", "✗", "…", "…", "…"}
-	asciiGlyphs   = glyphs{"|", ":", "-", "+", "+", "+", ">", "<", "X", "~", "...", "~"}
+	unicodeGlyphs = glyphs{"│", "┊", "─", "├", "┤", "┼", "▶", "◀", "✗", "…", "◆", "…", "…"}
+	asciiGlyphs   = glyphs{"|", ":", "-", "+", "+", "+", ">", "<", "X", "~", "*", "...", "~"}
 )
 
 // Render draws the diagram, each line ended by a newline. A diagram without

@@ -226,6 +226,9 @@ func TestWords(t *testing.T) {
 		want string
 	}{
 		{observe.Drop{Link: link, Cause: "loss"}, "lost on a – b"},
+		{observe.Drop{Link: link, Cause: "fault", Fault: "x"}, "lost on a – b by fault x"},
+		{observe.Drop{Link: link, Cause: "fault", Fault: "x", Answer: "tcp-reset"}, "reset on a – b by fault x"},
+		{observe.Drop{Link: link, Cause: "corrupted", Fault: "x"}, "bad checksum, corrupted on a – b by fault x"},
 		{observe.Drop{Link: link, Cause: "mtu"}, "too big for a – b"},
 		{observe.Drop{Link: link, Cause: "link-down"}, "a – b is down"},
 		{observe.Drop{Node: "r", Cause: observe.ByBlackhole}, "r: blackhole route"},
@@ -313,5 +316,24 @@ func TestCut(t *testing.T) {
 		if want := fmt.Sprintf("… %d more packets in ", len(d.Arrows)-shown); !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
+	}
+}
+
+// TestStruck draws what faults delayed and made, and what was sent before.
+func TestStruck(t *testing.T) {
+	w := plain()
+	js := w.journeys[:2]
+	js[0].Strikes = []observe.Strike{{Fault: "late", Do: netem.DelayPacket, By: time.Second}, {Fault: "old", Do: netem.DuplicatePacket, By: 2 * time.Second}}
+	js[1].Sightings = js[1].Sightings[1:]
+	js[1].Made = &observe.Strike{Link: [2]string{"client", "server"}, Fault: "censor", Do: netem.ResetConnection}
+	got := From(js, w.nodes, w.ends).Render(Options{})
+	for _, want := range []string{"delayed 1s by fault late, duplicated 2s later by fault old", "made on client – server by fault censor", "◀", "◆"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	js[1].Made = nil
+	if got := From(js, w.nodes, w.ends).Render(Options{}); !strings.Contains(got, "sent before") || strings.Contains(got, "◆") {
+		t.Errorf("got\n%s", got)
 	}
 }

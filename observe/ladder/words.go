@@ -166,13 +166,18 @@ func onLink(d *observe.Drop) string {
 	link := d.Link[0] + " – " + d.Link[1]
 	switch d.Cause {
 	case observe.Corrupted:
-		return "bad checksum, corrupted on " + link
+		return "bad checksum, corrupted on " + link + byFault(d.Fault)
 	case observe.Burst:
 		return "lost in a burst on " + link
 	}
 	switch netem.Cause(d.Cause) {
 	case netem.Lost:
 		return "lost on " + link
+	case netem.Faulted:
+		if d.Answer != "" {
+			return "reset on " + link + byFault(d.Fault)
+		}
+		return "lost on " + link + byFault(d.Fault)
 	case netem.TooBig:
 		return "too big for " + link
 	case netem.LinkDown:
@@ -199,6 +204,7 @@ func (b *builder) remarks(js []*observe.Journey, routes []route, i int) []string
 		s = append(s, "arrived twice")
 	}
 	s = append(s, rewritten(js[i].Rewrites(b.nodeAt))...)
+	s = append(s, struck(js[i])...)
 	switch n := b.overtook[i]; n {
 	case 0:
 	case 1:

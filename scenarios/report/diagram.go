@@ -33,6 +33,7 @@ func presentable(journeys []observe.Journey) []observe.Journey {
 	for i := range out {
 		d := &out[i].Fate.Drop
 		d.Node, d.Rule, d.Answer = inline(d.Node, maxQuote), inline(d.Rule, maxQuote), inline(d.Answer, maxQuote)
+		d.Fault = inline(d.Fault, maxQuote)
 	}
 	return out
 }

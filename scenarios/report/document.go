@@ -207,9 +207,12 @@ type CheckDocument struct {
 // JourneyDocument is one packet, as its sender sent it, and where it came.
 type JourneyDocument struct {
 	Packet PacketDocument `json:"packet"`
-	// Sender is the node that sent it, left out where it was sent before it was
-	// recorded.
-	Sender         string             `json:"sender,omitempty"`
+	// Sender is the node that sent it, left out where a link made it, which is in
+	// Made, or it was sent before it was recorded.
+	Sender string          `json:"sender,omitempty"`
+	Made   *StrikeDocument `json:"made,omitempty"`
+	// Strikes are the faults of links that befell it and did not end it.
+	Strikes        []StrikeDocument   `json:"strikes,omitempty"`
 	Retransmission bool               `json:"retransmission,omitempty"`
 	Fate           FateDocument       `json:"fate"`
 	Sightings      []SightingDocument `json:"sightings"`
@@ -298,7 +301,18 @@ type FateDocument struct {
 	Link   []string `json:"link,omitempty"`
 	Cause  string   `json:"cause,omitempty"`
 	Rule   string   `json:"rule,omitempty"`
+	Fault  string   `json:"fault,omitempty"`
 	Answer string   `json:"answer,omitempty"`
+}
+
+// StrikeDocument is a fault of a link that befell a packet, or made it.
+type StrikeDocument struct {
+	// Link is from the sender of the packet that the fault picked to its receiver.
+	Link  []string `json:"link"`
+	Fault string   `json:"fault"`
+	// Do is "delay", "duplicate", "corrupt" or "reset".
+	Do   string `json:"do"`
+	ByNS int64  `json:"by_ns,omitempty"`
 }
 
 // SightingDocument is a packet at one end of a link. Sent is true where the

@@ -85,10 +85,20 @@ func onLink(d observe.Drop) ending {
 		return ending{agent: link + ", which was down", verb: "swallowed"}
 	case observe.Cause(netem.Overflow):
 		return ending{agent: "the full queue of " + link, verb: "dropped"}
+	case observe.Cause(netem.Faulted):
+		by := "fault " + inline(d.Fault, maxField) + " of " + link
+		if d.Answer != "" {
+			return ending{agent: by, verb: "swallowed", where: "by " + by + ", which answered with a RST"}
+		}
+		return ending{agent: by, verb: "lost", where: "on " + link + " by fault " + inline(d.Fault, maxField)}
 	case observe.Burst:
 		return ending{agent: link + ", in a burst of losses", verb: "lost", where: "in a burst on " + link}
 	case observe.Corrupted:
-		return ending{agent: link, verb: "corrupted", where: "on " + link + " (a bit flipped, so that a checksum is wrong)"}
+		by := ""
+		if d.Fault != "" {
+			by = " by fault " + inline(d.Fault, maxField)
+		}
+		return ending{agent: link, verb: "corrupted", where: "on " + link + by + " (a bit flipped, so that a checksum is wrong)"}
 	}
 	return ending{agent: link, verb: "lost", where: "on " + link}
 }

@@ -182,6 +182,13 @@ func journeyDocuments(r *verdict.Result, s *verdict.StepResult, js []observe.Jou
 			continue
 		}
 		d := JourneyDocument{Packet: packetDocument(j.Packet()), Sender: j.Sender, Retransmission: j.Retransmission, Fate: fateDocument(j.Fate)}
+		if j.Made != nil {
+			made := strikeDocument(*j.Made)
+			d.Made = &made
+		}
+		for _, x := range j.Strikes {
+			d.Strikes = append(d.Strikes, strikeDocument(x))
+		}
 		for k := range j.Sightings {
 			d.Sightings = append(d.Sightings, sightingDocument(&j.Sightings[k], j.Packet(), at, o.Began))
 		}
@@ -252,6 +259,10 @@ func optionsDocument(t *observe.TCP) *OptionsDocument {
 	return d
 }
 
+func strikeDocument(s observe.Strike) StrikeDocument {
+	return StrikeDocument{Link: s.Link[:], Fault: s.Fault, Do: string(s.Do), ByNS: int64(s.By)}
+}
+
 func fateDocument(f observe.Fate) FateDocument {
 	switch {
 	case f.Taken != observe.Taken{}:
@@ -261,7 +272,7 @@ func fateDocument(f observe.Fate) FateDocument {
 	case f.Pending:
 		return FateDocument{End: "pending"}
 	}
-	d := FateDocument{End: "dropped", Node: f.Drop.Node, Cause: string(f.Drop.Cause), Rule: f.Drop.Rule, Answer: f.Drop.Answer}
+	d := FateDocument{End: "dropped", Node: f.Drop.Node, Cause: string(f.Drop.Cause), Rule: f.Drop.Rule, Fault: f.Drop.Fault, Answer: f.Drop.Answer}
 	if f.Drop.Link != [2]string{} {
 		d.Link = []string{f.Drop.Link[0], f.Drop.Link[1]}
 	}

@@ -42,7 +42,9 @@ func (o *opening) begin(ether *netns.NS) (wait func() error) {
 func snapLen(t *topo.Topology, steps []spec.Step) int {
 	corrupts, mtu := false, 1500
 	see := func(toward [2]netem.Impairment, size int) {
-		corrupts = corrupts || toward[0].Corrupt > 0 || toward[1].Corrupt > 0
+		for _, i := range toward {
+			corrupts = corrupts || i.Corrupt > 0 || i.Faults.Any(netem.CorruptPacket)
+		}
 		mtu = max(mtu, size)
 	}
 	for _, l := range t.Links {

@@ -28,7 +28,7 @@ import (
 	"testbed/topo/sandbox"
 )
 
-// maxDrops bounds how many of the links' drops are kept, the latest.
+// maxDrops bounds how many of the links' drops, and strikes, are kept, the latest.
 const maxDrops = 1 << 17
 
 // ErrOutside means that the program is not in a sandbox.
@@ -48,9 +48,10 @@ type Lab struct {
 
 	mu sync.Mutex
 	// scans counts the scans, so that each one has source ports of its own.
-	scans int
-	kept  map[string]*connection
-	drops *record.Record[netem.Drop]
+	scans   int
+	kept    map[string]*connection
+	drops   *record.Record[netem.Drop]
+	strikes *record.Record[netem.Strike]
 }
 
 // running is a listener and its server.
@@ -96,7 +97,7 @@ func open(ctx context.Context, t *topo.Topology, o labOptions) (*Lab, error) {
 	if !sandbox.Inside() {
 		return nil, ErrOutside
 	}
-	l := &Lab{drops: record.New[netem.Drop](maxDrops), kept: map[string]*connection{}, tracer: traceStates()}
+	l := &Lab{drops: record.New[netem.Drop](maxDrops), strikes: record.New[netem.Strike](maxDrops), kept: map[string]*connection{}, tracer: traceStates()}
 	authority := make(chan error, 1)
 	go func() (err error) {
 		l.authority, err = tls.NewAuthority()
@@ -107,7 +108,7 @@ func open(ctx context.Context, t *topo.Topology, o labOptions) (*Lab, error) {
 	opening := &opening{snapLen: o.snapLen}
 	l.net, err = build.Up(t, build.Options{
 		Links: o.links, Later: o.later, Repeats: o.repeats,
-		OnDrop: l.onDrop, OnEther: opening.begin,
+		OnDrop: l.onDrop, OnFault: l.onFault, OnEther: opening.begin,
 		BeforeTraffic: func(n *build.Network) error { return l.startCapture(n, opening) },
 	})
 	if err := errors.Join(err, <-authority, l.openedCapture(opening)); err != nil {
@@ -186,12 +187,28 @@ func (l *Lab) onDrop(d netem.Drop) {
 	l.drops.Append(d)
 }
 
-// dropsSince are the drops from a moment on.
-func (l *Lab) dropsSince(t time.Time) []netem.Drop {
+// onFault keeps what faults did otherwise. It runs on the medium's thread.
+func (l *Lab) onFault(s netem.Strike) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all := l.drops.Since(0)
-	i, _ := slices.BinarySearchFunc(all, t, func(d netem.Drop, t time.Time) int { return d.Time.Compare(t) })
+	l.strikes.Append(s)
+}
+
+// dropsSince and strikesSince are those from a moment on.
+func (l *Lab) dropsSince(t time.Time) []netem.Drop {
+	return recorded(l, l.drops, t, func(d netem.Drop) time.Time { return d.Time })
+}
+
+func (l *Lab) strikesSince(t time.Time) []netem.Strike {
+	return recorded(l, l.strikes, t, func(s netem.Strike) time.Time { return s.Time })
+}
+
+// recorded is what was recorded from a moment on.
+func recorded[T any](l *Lab, r *record.Record[T], t time.Time, at func(T) time.Time) []T {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := r.Since(0)
+	i, _ := slices.BinarySearchFunc(all, t, func(x T, t time.Time) int { return at(x).Compare(t) })
 	return slices.Clone(all[i:])
 }
 

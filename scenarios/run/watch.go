@@ -77,10 +77,10 @@ func (w *watch) journeys(rules []observe.RuleCount) []observe.Journey {
 	return journey.Trace(journey.Input{
 		Counts: counts,
 		Frames: w.lab.capture.Since(w.frame),
-		Drops:  w.lab.dropsSince(w.began),
-		Plan:   w.lab.net.Plan,
-		Rules:  rules,
-		Until:  time.Now(),
+		Drops:  w.lab.dropsSince(w.began), Strikes: w.lab.strikesSince(w.began),
+		Plan:  w.lab.net.Plan,
+		Rules: rules,
+		Until: time.Now(),
 	})
 }
 

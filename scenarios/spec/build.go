@@ -26,6 +26,9 @@ type builder struct {
 	linked bool
 	// rules are the firewall rules that a node had so far, by node.
 	rules map[string]map[string]bool
+	// faulty are the names of the faults that a link had so far, by its ends in
+	// order.
+	faulty map[[2]string]map[string]bool
 	// open are the connections that are kept open, by name; the value is the
 	// line of the step that opened it.
 	open map[string]int

@@ -128,8 +128,8 @@ func (b *builder) dropped(r *rawDropped) *Dropped {
 	if r == nil {
 		return nil
 	}
-	if r.At == nil && r.Rule == nil && r.Cause == nil && !r.partial {
-		b.add(r.mark, bad("dropped says neither where nor why").want("one of at, rule, cause, such as {at: fw, rule: block-web}"))
+	if r.At == nil && r.Rule == nil && r.Fault == nil && r.Cause == nil && !r.partial {
+		b.add(r.mark, bad("dropped says neither where nor why").want("one of at, rule, fault, cause, such as {at: fw, rule: block-web}"))
 	}
 	d := &Dropped{}
 	if r.Cause != nil {
@@ -141,6 +141,10 @@ func (b *builder) dropped(r *rawDropped) *Dropped {
 	if r.Rule != nil {
 		d.Rule = r.Rule.V
 		b.ruleAt(d, r)
+	}
+	if r.Fault != nil {
+		d.Fault = r.Fault.V
+		b.faultAt(d, r)
 	}
 	return d
 }
@@ -174,6 +178,28 @@ func (b *builder) onLink(key string, d *Dropped, at mark, ends [2]string) {
 	if b.linked && b.sc.Topology.LinkIndex(ends[0], ends[1]) < 0 {
 		b.add(at, bad("%s: no link joins %q and %q", key, ends[0], ends[1]).want(several("the neighbours of "+ends[0], b.neighbours(ends[0]))))
 	}
+}
+
+// faultAt notes a fault that no link has had up to this step.
+func (b *builder) faultAt(d *Dropped, r *rawDropped) {
+	switch {
+	case d.Node != "":
+		b.add(r.Fault.mark, bad("fault: a node has none").want("at: the link whose fault it is, such as [a, b]"))
+		return
+	case b.lost["faults"] || b.lost["links"] || r.partial || r.At != nil && d.Link == nil:
+		return
+	}
+	var names []string
+	for _, l := range b.sc.Topology.Links {
+		if d.Link != nil && l.Ends != *d.Link && l.Ends != [2]string{d.Link[1], d.Link[0]} {
+			continue
+		}
+		if b.struck(l.Ends)[d.Fault] {
+			return
+		}
+		names = append(names, sortedKeys(b.struck(l.Ends))...)
+	}
+	b.add(r.Fault.mark, bad("fault: no fault is named %q", d.Fault).want(several("the faults", names)).near(nearest(d.Fault, names)))
 }
 
 // ruleAt notes a rule that no firewall has had up to this step.

@@ -45,6 +45,10 @@ func (b *builder) knownPair(key string, p *pair) bool {
 func (b *builder) impair(l *topo.Link, both *rawImpairment, toward *entries[rawDirection]) {
 	apply(&l.Toward[0], both)
 	apply(&l.Toward[1], both)
+	if both.Faults != nil {
+		f := b.faults(l.Ends, both.Faults)
+		l.Toward[0].Faults, l.Toward[1].Faults = f, f
+	}
 	if both.MTU != nil {
 		l.MTU = both.MTU.V
 	}
@@ -63,6 +67,9 @@ func (b *builder) impair(l *topo.Link, both *rawImpairment, toward *entries[rawD
 		}
 		i := &l.Toward[side]
 		apply(i, &e.value.rawImpairment)
+		if e.value.Faults != nil {
+			i.Faults = b.faults(l.Ends, e.value.Faults)
+		}
 		if e.value.MTU != nil {
 			i.MTU = e.value.MTU.V
 		}

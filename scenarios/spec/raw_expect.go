@@ -94,6 +94,7 @@ type rawDropped struct {
 	mark
 	At    *place `json:"at" doc:"the node or the link where they died: fw, or [fw, server]"`
 	Rule  *title `json:"rule" doc:"the firewall rule that dropped them"`
+	Fault *title `json:"fault" doc:"the fault of a link that dropped or corrupted them"`
 	Cause *cause `json:"cause" doc:"why they died, such as rule, loss, blackhole or no-route"`
 }
 
@@ -151,7 +152,7 @@ var packetKinds = []string{"syn", "syn_ack", "ack", "rst", "fin"}
 var causes = []observe.Cause{
 	observe.ByRule, observe.ByNAT, observe.ByFullTable, observe.ByRPFilter, observe.ByBlackhole, observe.ByUnreachable, observe.ByProhibit, observe.ByNoRoute,
 	observe.ByNoNeighbour, observe.ByTTL, observe.ByMTU, observe.ByNoForwarding, observe.ByFullQueue, observe.Unknown,
-	observe.Cause(netem.Lost), observe.Burst, observe.Corrupted, observe.Cause(netem.TooBig), observe.Cause(netem.LinkDown), observe.Cause(netem.Overflow),
+	observe.Cause(netem.Lost), observe.Burst, observe.Corrupted, observe.Cause(netem.TooBig), observe.Cause(netem.LinkDown), observe.Cause(netem.Overflow), observe.Cause(netem.Faulted),
 }
 
 func (v *errno) parse(s scalar) (c *complaint)    { v.V, c = pick(s, errnos); return c }

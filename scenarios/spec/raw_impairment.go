@@ -15,6 +15,7 @@ type rawImpairment struct {
 	Duplicate *percent   `json:"duplicate" doc:"the share of frames that arrive twice"`
 	Reorder   *percent   `json:"reorder" doc:"the share of frames that overtake those on their way: they arrive at once. Needs a delay"`
 	Corrupt   *percent   `json:"corrupt" doc:"the share of frames in which one bit is flipped"`
+	Faults    *rawFaults `json:"faults" doc:"what befalls single packets, such as [{match: {flags: SYN-ACK, nth: 2}, do: drop}]"`
 	Rate      *bandwidth `json:"rate" doc:"how many bits cross in a second, such as 10mbit; default and unlimited: no limit"`
 	Queue     *rawQueue  `json:"queue" doc:"what may wait for its turn at the rate, such as 100packets or 64KiB, or a map with both; what finds it full is dropped. Needs a rate; default and unlimited: no bound"`
 	MTU       *mtu       `json:"mtu" doc:"bytes: of the interfaces at both ends; under toward, the largest packet that this direction carries, larger ones vanish"`

@@ -416,6 +416,7 @@ type Dropped struct {
 	Node  string
 	Link  *[2]string
 	Rule  string
+	Fault string
 	Cause observe.Cause
 }
 

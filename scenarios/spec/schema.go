@@ -92,6 +92,9 @@ func describe(t reflect.Type, field string) string {
 func (entries[T]) JSONSchemaAlias() any { return map[string]*T(nil) }
 
 // JSONSchemaAlias lets the schema of the list stand for that of its entries.
+func (rawFaults) JSONSchemaAlias() any { return []*rawFault(nil) }
+
+// JSONSchemaAlias lets the schema of the list stand for that of its entries.
 func (stepList) JSONSchemaAlias() any { return []*rawStep(nil) }
 
 // JSONSchemaExtend holds the limits of a scenario.

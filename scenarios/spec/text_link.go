@@ -36,10 +36,29 @@ func impairmentText(r *rawImpairment) (parts []string) {
 	add(r.Duplicate != nil, "duplicate", func() string { return percentText(r.Duplicate) })
 	add(r.Reorder != nil, "reorder", func() string { return percentText(r.Reorder) })
 	add(r.Corrupt != nil, "corrupt", func() string { return percentText(r.Corrupt) })
+	add(r.Faults != nil, "faults", func() string { return faultsText(r.Faults) })
 	add(r.Rate != nil, "rate", func() string { return rateText(r.Rate.V) })
 	add(r.Queue != nil, "queue", func() string { return queueText(r.Queue) })
 	add(r.MTU != nil, "mtu", func() string { return strconv.Itoa(r.MTU.V) })
 	return parts
+}
+
+func faultsText(r *rawFaults) string {
+	var names []string
+	for i, f := range r.list {
+		name := fmt.Sprintf("fault-%d", i+1)
+		if f.Name != nil {
+			name = f.Name.V
+		}
+		if f.Do != nil {
+			name += " (" + string(f.Do.V) + ")"
+		}
+		names = append(names, name)
+	}
+	if names == nil {
+		return none
+	}
+	return strings.Join(names, ", ")
 }
 
 func percentText(p *percent) string { return fmt.Sprintf("%.10g%%", share(p)*100) }

@@ -104,10 +104,10 @@ func matches(want *spec.Dropped, d observe.Drop) bool {
 	if want.Node != "" && want.Node != d.Node {
 		return false
 	}
-	if l := want.Link; l != nil && *l != d.Link && [2]string{l[1], l[0]} != d.Link {
+	if l := want.Link; l != nil && !joins(*l, d.Link) {
 		return false
 	}
-	if want.Rule != "" && want.Rule != d.Rule {
+	if want.Rule != "" && want.Rule != d.Rule || want.Fault != "" && want.Fault != d.Fault {
 		return false
 	}
 	return want.Cause == "" || want.Cause == d.Cause || want.Cause == observe.Cause(netem.Lost) && d.Cause == observe.Burst
@@ -128,6 +128,8 @@ func droppedText(d *spec.Dropped) string {
 	switch {
 	case d.Rule != "":
 		s = append(s, "by rule "+d.Rule)
+	case d.Fault != "":
+		s = append(s, "by fault "+d.Fault)
 	case d.Cause != "":
 		s = append(s, "by "+string(d.Cause))
 	}

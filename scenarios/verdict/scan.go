@@ -155,8 +155,13 @@ func placeText(d observe.Drop) string {
 	if d.Node == "" {
 		where = "on " + d.Link[0] + " – " + d.Link[1]
 	}
-	if d.Rule != "" {
+	switch {
+	case d.Rule != "":
 		return where + " by rule " + d.Rule
+	case d.Fault != "" && d.Cause == observe.Corrupted:
+		return where + " by " + string(d.Cause) + " by fault " + d.Fault
+	case d.Fault != "":
+		return where + " by fault " + d.Fault
 	}
 	return where + " by " + string(d.Cause)
 }

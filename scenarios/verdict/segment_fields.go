@@ -42,10 +42,25 @@ func (d *differences) add(name, want, got string) {
 }
 
 func (d *differences) sender(want *spec.Segment, got *observe.Journey) {
-	if want.From != "" && want.From != got.Sender {
-		d.add("", "from "+want.From, "from "+orNone(got.Sender, "nobody"))
+	switch link := want.Link; {
+	case want.From != "" && want.From != got.Sender:
+		d.add("from ", want.From, senderOf(got))
+	case link == nil:
+	case got.Made == nil || !joins(*link, got.Made.Link):
+		d.add("from ", link[0]+" – "+link[1], senderOf(got))
 	}
 }
+
+// senderOf is the node that sent a packet, or the link that made it.
+func senderOf(j *observe.Journey) string {
+	if j.Made != nil {
+		return j.Made.Link[0] + " – " + j.Made.Link[1]
+	}
+	return orNone(j.Sender, "nobody")
+}
+
+// joins tells whether two pairs of nodes are those of one link.
+func joins(a, b [2]string) bool { return a == b || a == [2]string{b[1], b[0]} }
 
 // count notes a number that is out of bounds, or not there.
 func (d *differences) count(name string, want *spec.Count, got int, there bool) {

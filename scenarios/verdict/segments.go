@@ -131,8 +131,8 @@ func firstWrong(block []spec.Segment, got []*numbered, whole bool) string {
 func (s *numbered) String() string {
 	t := s.tcp()
 	text := t.Flags.String()
-	if s.Sender != "" {
-		text += " from " + s.Sender
+	if s.Sender != "" || s.Made != nil {
+		text += " from " + senderOf(s.Journey)
 	}
 	text += fmt.Sprintf(" seq=%d", s.seq)
 	if t.Flags&topo.ACK != 0 {

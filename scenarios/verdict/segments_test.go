@@ -29,6 +29,7 @@ func TestSegments(t *testing.T) {
 	echo := from("server", sent(300*ms, server, client, A|P, 501, 5), 5)
 	fin := from("server", sent(500*ms, server, client, F|A, 506, 0), 5)
 	early := observe.Journey{Sightings: sent(0, server, client, A, 77, 0).Sightings[1:]}
+	made := from("", observe.Journey{Sightings: sent(0, server, client, topo.RST|A, 0, 0).Sightings[1:], Made: &observe.Strike{Link: [2]string{"server", "client"}}}, 0)
 	handshake, exchange := []observe.Journey{syn, synAck, ack}, []observe.Journey{early, hello, lost, echo, fin}
 	three := []spec.Segment{
 		{Flags: "SYN", From: "client", Seq: number(0), Dport: topo.PortRange{First: 80, Last: 80}, Options: &spec.Options{MSS: &spec.Optional{Count: *number(1460)}, WScale: &spec.Optional{Count: *number(7)}, SACK: ptr(false)}},
@@ -56,6 +57,8 @@ func TestSegments(t *testing.T) {
 		{"one too few", Connect, nil, handshake, append(three[:3:3], data), "expected data as segment 4, observed no more"},
 		{"another number", Connect, nil, handshake, change(1, func(s *spec.Segment) { s.Ack = number(2) }), "expected segment 2 with ack 2, observed ack 1"},
 		{"another sender", Connect, nil, handshake, change(2, func(s *spec.Segment) { s.From = "fw" }), "expected segment 3 with from fw, observed from client"},
+		{"a node, and not the link", Connect, nil, handshake, change(1, func(s *spec.Segment) { s.From, s.Link = "", &[2]string{"client", "server"} }), "expected segment 2 with from client – server, observed from server"},
+		{"the link", Connect, nil, []observe.Journey{syn, made}, []spec.Segment{three[0], {Flags: "RST", Link: &[2]string{"client", "server"}, Ack: number(1)}}, ""},
 		{"another port", Connect, nil, handshake, change(0, func(s *spec.Segment) { s.Sport = topo.PortRange{First: 1, Last: 99} }), "segment 1 with sport 1-99, observed sport 40000"},
 		{"no number", Connect, nil, handshake, change(0, func(s *spec.Segment) { s.Ack = number(0) }), "ack 0, observed ack none"},
 		{"an option that is there", Connect, nil, handshake, change(0, func(s *spec.Segment) { s.Options = &spec.Options{MSS: &spec.Optional{None: true}} }), "mss none, observed mss 1460"},

@@ -27,6 +27,9 @@ type Options struct {
 	// see Network.Tells. It is called from the medium's own thread and must return at
 	// once. May be nil.
 	OnDrop func(netem.Drop)
+	// OnFault is told of every frame that a fault befell otherwise, as OnDrop is. May
+	// be nil.
+	OnFault func(netem.Strike)
 	// OnEther is told of the ether as soon as it exists. What it begins there may
 	// go on beside the building: the function that it returns waits for its end,
 	// and is called before the ether is given up, also where building fails. Both
