@@ -43,8 +43,8 @@ type Command struct {
 }
 
 // Start starts a program. The caller waits for it; what it leaves running ends
-// with the sandbox. A *FurnishError is the testbed's own; any other error says
-// that there is no such program to start.
+// with the sandbox. A *FurnishError is the testbed's own, a *NotStarted says that
+// there is no such program to start.
 func Start(n Node, c Command) (*exec.Cmd, error) {
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
 	cmd.Env, cmd.Dir = append(os.Environ(), c.Env...), c.Dir
@@ -59,10 +59,26 @@ func Start(n Node, c Command) (*exec.Cmd, error) {
 		cmd.Stderr = c.Stderr
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: c.Terminal}
-	if err := inFurnished(n, cmd.Start); err != nil {
+	if err := inFurnished(n, func() error { return started(cmd.Start()) }); err != nil {
 		return nil, err
 	}
 	return cmd, nil
+}
+
+// NotStarted says that there is no such program to start, or none that could be.
+type NotStarted struct{ Err error }
+
+// Error is what the kernel said.
+func (n *NotStarted) Error() string { return n.Err.Error() }
+
+// Unwrap is what the kernel said.
+func (n *NotStarted) Unwrap() error { return n.Err }
+
+func started(err error) error {
+	if err != nil {
+		return &NotStarted{err}
+	}
+	return nil
 }
 
 // Result is how a program ended.

@@ -106,6 +106,27 @@ func (s *Sockets) Find(local, remote netip.AddrPort) (Socket, error) {
 	return Socket{}, fmt.Errorf("look for socket %s – %s: the kernel's answer is too short", local, remote)
 }
 
+// listenState is that of LISTEN in the kernel's bitmaps (include/net/tcp_states.h).
+const listenState = 1 << 10
+
+// Listens tells whether a socket listens on a TCP port of any address.
+func (s *Sockets) Listens(port uint16) (bool, error) {
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		request := make([]byte, diagRequestBytes)
+		binary.NativeEndian.PutUint32(request[4:], listenState)
+		answers, err := s.ask(netlink.Dump, request, family)
+		if err != nil {
+			return false, fmt.Errorf("look for listeners: %w", err)
+		}
+		for _, m := range answers {
+			if len(m.Data) >= diagAnswerBytes && binary.BigEndian.Uint16(m.Data[4:]) == port {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
 // ask completes a request and sends it.
 func (s *Sockets) ask(flags netlink.HeaderFlags, request []byte, family uint8) ([]netlink.Message, error) {
 	request[0], request[1] = family, unix.IPPROTO_TCP

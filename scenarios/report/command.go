@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
+
+	"testbed/agents"
 )
 
 // command tells how a command ended.
@@ -13,6 +15,9 @@ func (e *evidence) command() string {
 
 func (e *evidence) ended() string {
 	after := short(e.Elapsed)
+	if e.Background {
+		return e.inBackground(after)
+	}
 	switch {
 	case e.Deadline:
 		return fmt.Sprintf("The command was killed when the step's timeout passed, after %s.", after)
@@ -24,6 +29,21 @@ func (e *evidence) ended() string {
 		return fmt.Sprintf("The command succeeded after %s (exit code 0).", after)
 	}
 	return fmt.Sprintf("The command failed after %s with exit code %d%s.", after, e.Exit, exitMeans(e.Exit))
+}
+
+// inBackground tells of a program that was to go on.
+func (e *evidence) inBackground(after string) string {
+	switch {
+	case e.Deadline:
+		return fmt.Sprintf("The program was killed after %s: it did not listen on port %d, and the step's timeout had passed.", after, e.Ready)
+	case e.Outcome == agents.Failed && e.Detail != "":
+		return fmt.Sprintf("The program did not start: %s.", inline(e.Detail, maxField))
+	case e.Outcome == agents.Failed:
+		return fmt.Sprintf("The program ended after %s with exit code %d%s, before it listened on port %d.", after, e.Exit, exitMeans(e.Exit), e.Ready)
+	case e.Ready != 0:
+		return fmt.Sprintf("The program listened on port %d after %s, and goes on until the scenario ends.", e.Ready, after)
+	}
+	return "The program was started, and goes on until the scenario ends."
 }
 
 // exitMeans explains the exit codes that a POSIX shell gives itself.
@@ -42,7 +62,7 @@ func exitMeans(code int) string {
 // complaint is the last line that a command which did not succeed wrote to its
 // standard error.
 func (e *evidence) complaint() string {
-	if e.Exit == 0 && !e.Deadline {
+	if e.Exit == 0 && !e.Deadline && e.Outcome != agents.Failed {
 		return ""
 	}
 	lines := strings.FieldsFunc(e.Stderr, func(r rune) bool { return r == '\n' || r == '\r' })

@@ -41,6 +41,7 @@ func storyCases() []storyCase {
 	cases = append(cases, awaitCases()...)
 	cases = append(cases, endingCases()...)
 	cases = append(cases, requestCases()...)
+	cases = append(cases, nameCases()...)
 	return append(cases, commandCases()...)
 }
 

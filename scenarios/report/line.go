@@ -101,6 +101,8 @@ func resultOf(o *verdict.Observation) []string {
 	switch {
 	case o.Kind == verdict.HTTP && o.Status != 0:
 		return []string{"status " + strconv.Itoa(o.Status)}
+	case o.Background:
+		return nil
 	case o.Kind == verdict.Exec:
 		return []string{"exit " + strconv.Itoa(o.Exit)}
 	case o.Kind == verdict.Scan:

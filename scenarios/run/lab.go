@@ -52,6 +52,8 @@ type Lab struct {
 	kept    map[string]*connection
 	drops   *record.Record[netem.Drop]
 	strikes *record.Record[netem.Strike]
+	// daemons are the programs in the background.
+	daemons []*exec.Daemon
 }
 
 // running is a listener and its server.
@@ -149,6 +151,9 @@ func (l *Lab) Close() error {
 	}
 	l.closed = true
 	var errs []error
+	for _, d := range l.daemons {
+		d.Stop()
+	}
 	for _, c := range l.kept {
 		c.conn.Close()
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"testbed/agents"
 	"testbed/agents/exec"
 	"testbed/scenarios/spec"
 	"testbed/scenarios/verdict"
@@ -70,6 +71,9 @@ func Title(s *spec.Step) string {
 	case s.Scan != nil:
 		return fmt.Sprintf("scan %s from %s", net.JoinHostPort(s.Scan.Host, s.Scan.Text), s.Scan.From)
 	case s.Exec != nil:
+		if s.Exec.Background {
+			return fmt.Sprintf("start %s in %s", s.Exec.Text, s.Exec.From)
+		}
 		return fmt.Sprintf("exec %s in %s", s.Exec.Text, s.Exec.From)
 	case s.Wait != nil:
 		return "wait " + s.Wait.Duration.String()
@@ -112,22 +116,30 @@ func (l *Lab) Exec(ctx context.Context, e spec.Exec) (*verdict.Observation, erro
 		timeout = defaultExecTimeout
 	}
 	underWay(ctx)
-	r, err := exec.Run(ctx, l.Program(node), exec.Command{Args: e.Args, Env: e.Env}, timeout)
-	var unfurnished *exec.FurnishError
-	if errors.As(err, &unfurnished) {
-		return nil, err
+	var r *exec.Result
+	if e.Background {
+		err = l.launch(ctx, o, node, e, timeout)
+	} else if r, err = exec.Run(ctx, l.Program(node), exec.Command{Args: e.Args, Env: e.Env}, timeout); err == nil {
+		o.Elapsed, o.Deadline = r.Elapsed, r.Deadline
+		o.Exit, o.Stdout, o.Stderr = r.Exit, r.Stdout, r.Stderr
 	}
-	if err != nil && ctx.Err() == nil {
-		o.Exit, o.Detail = exitNotStarted, err.Error()
+	if notStarted(ctx, err) {
+		if o.Exit, o.Detail = exitNotStarted, err.Error(); e.Background {
+			o.Outcome = agents.Failed
+		}
 		return o, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	o.Elapsed, o.Deadline = r.Elapsed, r.Deadline
-	o.Exit, o.Stdout, o.Stderr = r.Exit, r.Stdout, r.Stderr
 	o.Rules, err = w.matched()
 	return o, err
+}
+
+// notStarted tells whether an error says that there is no such program to start.
+func notStarted(ctx context.Context, err error) bool {
+	var none *exec.NotStarted
+	return errors.As(err, &none) && ctx.Err() == nil
 }
 
 // exitNotStarted is a shell's code for a program that can't be run.

@@ -232,6 +232,7 @@ func (b *builder) exec(r *rawExec) *Exec {
 		}
 	}
 	slices.Sort(e.Env)
+	b.background(e, r)
 	return e
 }
 

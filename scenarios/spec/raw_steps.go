@@ -136,11 +136,13 @@ func (*rawHTTP) noun() string { return "an http step" }
 
 type rawExec struct {
 	mark
-	Exec    *command      `json:"exec" jsonschema:"required" doc:"runs a command: a line for sh -c, or a list of its arguments"`
-	From    *ref          `json:"from" jsonschema:"required" doc:"the node that it runs in"`
-	Timeout *timespan     `json:"timeout" doc:"ends the command with SIGKILL; default 60s"`
-	Env     entries[word] `json:"env" doc:"variables added to its environment"`
-	Expect  *rawExpect    `json:"expect" doc:"what must be observed"`
+	Exec       *command      `json:"exec" jsonschema:"required" doc:"runs a command: a line for sh -c, or a list of its arguments"`
+	From       *ref          `json:"from" jsonschema:"required" doc:"the node that it runs in"`
+	Timeout    *timespan     `json:"timeout" doc:"ends the command with SIGKILL; default 60s"`
+	Background *truth        `json:"background" doc:"true leaves it running until the scenario ends; default false"`
+	Ready      *port         `json:"ready" doc:"the TCP port on which something in the node must listen before the step ends; needs background"`
+	Env        entries[word] `json:"env" doc:"variables added to its environment"`
+	Expect     *rawExpect    `json:"expect" doc:"what must be observed"`
 }
 
 func (*rawExec) noun() string { return "an exec step" }

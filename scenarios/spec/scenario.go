@@ -154,6 +154,11 @@ type Exec struct {
 	Timeout time.Duration
 	// Env are NAME=value pairs added to the environment, sorted by name.
 	Env []string
+	// Background leaves it running until the scenario ends. Ready, if not zero, is
+	// the TCP port on which something in the node must listen before the step ends;
+	// Timeout is for that.
+	Background bool
+	Ready      uint16
 }
 
 // Wait lets time pass.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"testbed/agents"
 	"testbed/scenarios/spec"
 )
 
@@ -21,6 +22,28 @@ func (j *judge) command() {
 	if j.e.Stderr != nil {
 		j.add(text("stderr", j.e.Stderr, j.o.Stderr))
 	}
+}
+
+// running is met by a program that goes on in the background, and listens where it
+// was to.
+func (j *judge) running() Check {
+	c := Check{Key: "background", Expected: "running", Observed: "running", OK: true}
+	if j.o.Ready != 0 {
+		c.Expected = fmt.Sprintf("listening on port %d", j.o.Ready)
+		c.Observed = c.Expected
+	}
+	switch {
+	case j.o.Deadline:
+		c.Observed, c.OK = "not listening", false
+		c.Note = fmt.Sprintf("nothing listened on port %d before the step's timeout passed", j.o.Ready)
+	case j.o.Outcome == agents.Failed:
+		c.Observed, c.OK = "ended", false
+		c.Note = fmt.Sprintf("the program ended with exit code %d", j.o.Exit)
+		if j.o.Detail != "" {
+			c.Note = j.o.Detail
+		}
+	}
+	return c
 }
 
 // count compares a number.

@@ -60,7 +60,9 @@ func (j *judge) success(step *spec.Step) {
 	case HTTP:
 		j.httpSuccess()
 	case Exec:
-		if j.e.Exit == nil {
+		if j.o.Background {
+			j.add(j.running())
+		} else if j.e.Exit == nil {
 			j.add(j.count("exit", spec.Count{Text: "0"}, j.o.Exit))
 		}
 	case Exchange:

@@ -103,6 +103,10 @@ type Observation struct {
 
 	// Status is the HTTP status, 0 without an answer.
 	Status int
+	// Background is true of a program that goes on; Ready is the port on which it was
+	// to listen, zero for none.
+	Background bool
+	Ready      uint16
 	// Exit, Stdout and Stderr are a command's.
 	Exit           int
 	Stdout, Stderr string
