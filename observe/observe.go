@@ -186,6 +186,9 @@ const (
 const (
 	// ByRule is a firewall rule that drops or rejects; Drop.Rule names it.
 	ByRule Cause = "rule"
+	// ByRuleset is what nothing else explains in a node that has a ruleset in the
+	// language of nft or iptables.
+	ByRuleset Cause = "ruleset"
 	// ByNAT is a packet that a NAT cannot translate.
 	ByNAT Cause = "untranslated"
 	// ByRoute causes are those of the node's routing table.

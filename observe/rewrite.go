@@ -61,12 +61,12 @@ func (j *Journey) Rewrites(node func(*Sighting) string) (all []Rewrite) {
 }
 
 func differences(node string, in, out *Packet) (all []Rewrite) {
-	before, after := Values(in), Values(out)
-	for _, f := range Fields {
-		if before[f] == after[f] {
+	before, after := values(in), values(out)
+	for i, f := range Fields {
+		if i >= len(before) || i >= len(after) || before[i] == after[i] {
 			continue
 		}
-		r := Rewrite{Node: node, Field: f, From: before[f], To: after[f], Packets: 1}
+		r := Rewrite{Node: node, Field: f, From: before[i], To: after[i], Packets: 1}
 		if in.TCP != nil {
 			r.Flags = in.TCP.Flags
 		}
@@ -78,28 +78,42 @@ func differences(node string, in, out *Packet) (all []Rewrite) {
 // Text is the change in words: "mss 1460 → 1340".
 func (r *Rewrite) Text() string { return string(r.Field) + " " + r.From + " → " + r.To }
 
-// Values are what a packet says in each field.
-func Values(p *Packet) map[Field]string {
-	v := map[Field]string{FieldECN: cmp.Or(string(p.ECN), "not-ect")}
+// values are what a packet says in each of Fields; of one without a TCP header only
+// the first is there.
+func values(p *Packet) []string {
+	v := []string{cmp.Or(string(p.ECN), "not-ect")}
 	t := p.TCP
 	if t == nil {
 		return v
 	}
-	for o, there := range map[topo.TCPOption]bool{
-		topo.OptionMSS: t.Options.MSS != 0, topo.OptionWindowScale: t.Options.HasWindowScale, topo.OptionSACK: t.Options.SACKPermitted,
-		topo.OptionTimestamps: t.HasTS, topo.OptionFastOpen: t.Options.FastOpen != "",
-		topo.ECNSetup: t.Flags&topo.SYN != 0 && t.ECE,
-	} {
-		v[Field(o)] = Absent
-		if there {
-			v[Field(o)] = "yes"
-		}
-	}
-	if t.Options.MSS != 0 {
-		v[Field(topo.OptionMSS)] = strconv.Itoa(int(t.Options.MSS))
-	}
-	if t.Options.HasWindowScale {
-		v[Field(topo.OptionWindowScale)] = strconv.Itoa(int(t.Options.WindowScale))
+	for _, o := range topo.TCPOptions {
+		v = append(v, valueOf(t, o))
 	}
 	return v
+}
+
+func valueOf(t *TCP, o topo.TCPOption) string {
+	there := false
+	switch o {
+	case topo.OptionMSS:
+		if t.Options.MSS != 0 {
+			return strconv.Itoa(int(t.Options.MSS))
+		}
+	case topo.OptionWindowScale:
+		if t.Options.HasWindowScale {
+			return strconv.Itoa(int(t.Options.WindowScale))
+		}
+	case topo.OptionSACK:
+		there = t.Options.SACKPermitted
+	case topo.OptionTimestamps:
+		there = t.HasTS
+	case topo.OptionFastOpen:
+		there = t.Options.FastOpen != ""
+	case topo.ECNSetup:
+		there = t.Flags&topo.SYN != 0 && t.ECE
+	}
+	if there {
+		return "yes"
+	}
+	return Absent
 }

@@ -42,6 +42,9 @@ type Node struct {
 	// Firewall are the rules, tried in order within their hook. What no rule
 	// matches is accepted.
 	Firewall []Rule
+	// Rulesets are in the languages of other tools, beside Firewall; at most one for
+	// each tool, in the order of Tools.
+	Rulesets []Ruleset
 	// NAT is nil on a node that translates nothing.
 	NAT *NAT
 	// Flows is how many flows the node's connection tracking has room for; what

@@ -107,7 +107,7 @@ func (t *tracer) inNode(c *replica) observe.Fate {
 	}
 	owner := t.owns(c.node, c.last.Packet.Dst)
 	if owner && (!changed || t.owns(c.node, p.Dst)) {
-		return observe.Fate{Delivered: true}
+		return t.atOwner(c)
 	}
 	pass := passage{node: c.node, hook: topo.Forward, in: t.neighbour(c.last), packet: p}
 	r, routed := t.plan.Lookup(c.node, p.Dst)
@@ -138,8 +138,30 @@ func (t *tracer) inNode(c *replica) observe.Fate {
 	if d.Cause == observe.Unknown && c.last.Time.Add(transit).After(t.in.Until) {
 		return observe.Fate{Pending: true}
 	}
+	if d.Cause == observe.Unknown && t.hasRuleset(c.node) {
+		d.Cause = observe.ByRuleset
+	}
 	return observe.Fate{Drop: d}
 }
+
+// atOwner is the fate of what reached the node that has its address. A ruleset there
+// may have dropped a SYN that nobody answered.
+func (t *tracer) atOwner(c *replica) observe.Fate {
+	h := c.last.Packet.TCP
+	if h == nil || h.Flags&(topo.SYN|topo.ACK|topo.RST) != topo.SYN || !t.hasRuleset(c.node) || t.answered(c) {
+		return observe.Fate{Delivered: true}
+	}
+	if c.last.Time.Add(transit).After(t.in.Until) {
+		return observe.Fate{Pending: true}
+	}
+	d := observe.Drop{Node: t.plan.Nodes[c.node].Name, Cause: observe.ByRuleset}
+	if answer := t.takeAnswer(c, c.last.Packet); answer != nil {
+		d.Answer, _ = explain(answer.Packet(), d.Cause)
+	}
+	return observe.Fate{Drop: d}
+}
+
+func (t *tracer) hasRuleset(node int) bool { return len(t.plan.Topology.Nodes[node].Rulesets) > 0 }
 
 // rejecting is the rule that gives an answer, whatever its count.
 func (t *tracer) rejecting(p passage, answer string) string {

@@ -36,6 +36,11 @@ func withRoutes(t topo.Topology, node string, rs ...topo.Route) topo.Topology {
 	return t
 }
 
+func withRuleset(t topo.Topology, node string) topo.Topology {
+	t.Nodes[t.NodeIndex(node)].Rulesets = []topo.Ruleset{{Tool: topo.Nftables, Text: "table ip x"}}
+	return t
+}
+
 func withSysctl(t topo.Topology, node, name, value string) topo.Topology {
 	t.Nodes[t.NodeIndex(node)].Sysctls = []topo.Sysctl{{Name: name, Value: value}}
 	return t
@@ -257,6 +262,29 @@ func TestTrace(t *testing.T) {
 			s.bare = true
 			r.path(s.hop(1), "fw", "server")
 			r.count("fw", "no-ts", 1)
+		}, []string{"SYN client>fw>server delivered"}},
+		{"only a ruleset in another language explains it", withRuleset(chain(), "fw"), func(r *record) {
+			r.path(r.syn(), "client", "fw")
+			r.input.Until = r.now.Add(time.Second)
+		}, []string{"SYN client>fw dead in fw: ruleset"}},
+		{"a ruleset in another language rejects", withRuleset(chain(), "fw"), func(r *record) {
+			s := r.syn()
+			r.path(s, "client", "fw")
+			r.path(segment{src: s.dst, dst: s.src, flags: topo.RST | topo.ACK, ack: 101}, "fw", "client")
+			r.input.Until = r.now.Add(time.Second)
+		}, []string{"SYN client>fw dead in fw: ruleset, tcp-reset", "RST-ACK fw>client delivered"}},
+		{"a host's ruleset in another language", withRuleset(chain(), "server"), func(r *record) {
+			s := r.syn()
+			r.path(s, "client", "fw", "server")
+			r.path(synAck(s), "server", "fw", "client")
+			s.src, s.id = r.addr("server", "client", 40001), 9
+			r.path(s, "client", "fw", "server")
+			r.input.Until = r.now.Add(time.Second)
+		}, []string{"SYN client>fw>server delivered", "SYN-ACK server>fw>client delivered", "SYN client>fw>server dead in server: ruleset"}},
+		{"a ruleset in another language translates", withRuleset(chain(), "fw"), func(r *record) {
+			s := r.syn()
+			r.path(s, "client", "fw")
+			r.path(s.from(r.addr("server", "fw", 1024)).hop(1), "fw", "server")
 		}, []string{"SYN client>fw>server delivered"}},
 		{"a synproxy in the server's place", chain(topo.Rule{Name: "guard", Hook: topo.Forward, Match: topo.Match{Proto: "tcp", Dport: topo.PortRange{First: 80, Last: 80}, In: "client"}, Action: topo.Synproxy, Proxy: &topo.DefaultProxy}), func(r *record) {
 			s := r.syn()

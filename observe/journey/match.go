@@ -81,7 +81,7 @@ func (t *tracer) keyAtNode(node int, p *observe.Packet) nodeKey {
 	if t.proxies(node) {
 		k.seq, k.ack, k.tsval, k.tsecr = 0, 0, 0, 0
 	}
-	if slices.ContainsFunc(firewall, func(r topo.Rule) bool { return slices.Contains(r.Options, topo.OptionTimestamps) }) {
+	if t.hasRuleset(node) || slices.ContainsFunc(firewall, func(r topo.Rule) bool { return slices.Contains(r.Options, topo.OptionTimestamps) }) {
 		k.tsval, k.tsecr = 0, 0
 	}
 	return k
@@ -96,7 +96,7 @@ func (t *tracer) forwarded(node int, s observe.Sighting) *replica {
 	}
 	k := t.keyAtNode(node, s.Packet)
 	k.ttl++
-	held, nat := t.atNode[k], t.plan.Topology.Nodes[node].NAT != nil
+	held, nat := t.atNode[k], t.plan.Topology.Nodes[node].NAT != nil || t.hasRuleset(node)
 	best, most := -1, 0
 	out := endpointsOf(s.Packet)
 	for i, c := range held {

@@ -152,6 +152,10 @@ func killed(j *observe.Journey) string {
 		what = "does not forward"
 	case observe.ByFullQueue:
 		what = "accept queue full"
+	case observe.ByRuleset:
+		if what = "the node's ruleset (drop)"; d.Answer != "" {
+			what = fmt.Sprintf("the node's ruleset (reject with %s)", d.Answer)
+		}
 	case observe.ByFullTable:
 		what = "conntrack table full"
 	case observe.ByRPFilter:

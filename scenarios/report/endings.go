@@ -63,6 +63,12 @@ func endingOf(d observe.Drop) ending {
 		return ending{agent: node + ", whose next link is too small for that size", verb: "dropped"}
 	case observe.ByNoForwarding:
 		return ending{agent: node + ", a host, which does not forward", verb: "dropped"}
+	case observe.ByRuleset:
+		verb := "dropped"
+		if d.Answer != "" {
+			verb = "rejected"
+		}
+		return ending{agent: "the ruleset of " + node + ", as nothing else explains it", verb: verb}
 	case observe.ByFullTable:
 		return ending{agent: node + ", whose table of flows is full (nf_conntrack: table full, dropping packet)", verb: "dropped"}
 	case observe.ByRPFilter:

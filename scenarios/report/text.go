@@ -163,6 +163,10 @@ func (t *text) problem() {
 		if i == 0 {
 			head = "  " + t.bad("!") + " "
 		}
+		if quoted := strings.HasPrefix(l, "    "); quoted { // a file's line, and the place in it
+			t.line("    " + cut(t.legible(l), t.width()-4))
+			continue
+		}
 		for j, part := range t.wrap(l, t.width()-4) {
 			if j > 0 {
 				head = "    "

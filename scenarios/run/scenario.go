@@ -43,7 +43,7 @@ func Scenario(ctx context.Context, s *spec.Scenario, o Options) *verdict.Result 
 		o.OnStart(s)
 	}
 	r := &verdict.Result{Scenario: s, Clock: o.Clock, Kernel: Kernel(), Began: time.Now()}
-	if r.Err = perform(ctx, s, o, r); r.Elapsed == 0 {
+	if r.Err = located(s, perform(ctx, s, o, r)); r.Elapsed == 0 {
 		r.Elapsed = time.Since(r.Began)
 	}
 	if o.OnDone != nil {

@@ -171,6 +171,7 @@ func (l *Lab) set(s spec.Set) error {
 	}
 	for _, change := range []func() error{
 		ifSet(s.Firewall, func(r []topo.Rule) error { return l.net.SetFirewall(node, r) }),
+		ifAny(s.Rulesets, func(r []topo.Ruleset) error { return l.net.SetRulesets(node, r) }),
 		ifSet(s.Flows, func(most uint32) error { return l.net.SetFlows(node, most) }),
 		ifSet(s.Sysctls, func(v []topo.Sysctl) error { return l.net.SetSysctls(node, v) }),
 		ifSet(s.Routes, func(r []topo.Route) error { return l.net.SetRoutes(node, r) }),
@@ -180,6 +181,16 @@ func (l *Lab) set(s spec.Set) error {
 		}
 	}
 	return nil
+}
+
+// ifAny applies a change of a list that is not empty.
+func ifAny[T any](list []T, apply func([]T) error) func() error {
+	return func() error {
+		if len(list) == 0 {
+			return nil
+		}
+		return apply(list)
+	}
 }
 
 // ifSet applies a change that is named.

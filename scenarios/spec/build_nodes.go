@@ -15,6 +15,7 @@ func (b *builder) node(n *topo.Node, raw *rawNode) {
 	n.Stub = b.stub(raw.Asks)
 	n.Firewall = b.firewall(n, raw.Firewall)
 	n.NAT = b.nat(n, raw.NAT)
+	n.Rulesets = topo.WithRulesets(nil, rulesets(raw.Nftables, raw.Iptables, raw.IP6tables))
 	n.Flows = flows(raw.Conntrack)
 	n.Sysctls = b.sysctls(&raw.Sysctls)
 	n.Addresses = b.addresses(n, raw.Addresses)

@@ -45,8 +45,8 @@ func (b *builder) setLink(s *Set, r *rawSetLink) {
 }
 
 func (b *builder) setNode(s *Set, r *rawSetNode) {
-	if r.Listen == nil && r.Firewall == nil && r.Sysctls == nil && r.Routes == nil && r.Conntrack == nil && !r.partial {
-		b.add(r.mark, bad("a set that changes nothing").want("one of listen, firewall, conntrack, sysctls, routes"))
+	if r.Listen == nil && r.Firewall == nil && r.Sysctls == nil && r.Routes == nil && r.Conntrack == nil && r.Nftables == nil && r.Iptables == nil && r.IP6tables == nil && !r.partial {
+		b.add(r.mark, bad("a set that changes nothing").want("one of listen, firewall, nftables, iptables, ip6tables, conntrack, sysctls, routes"))
 	}
 	if !b.known("node", r.Node) {
 		return
@@ -63,6 +63,11 @@ func (b *builder) setNode(s *Set, r *rawSetNode) {
 		rules := nonNil(b.firewall(&n, *r.Firewall))
 		s.Firewall = &rules
 		changes = append(changes, fmt.Sprintf("firewall with %s", plural(len(rules), "rule")))
+	}
+	if s.Rulesets = rulesets(r.Nftables, r.Iptables, r.IP6tables); s.Rulesets != nil {
+		for _, x := range s.Rulesets {
+			changes = append(changes, rulesetText(x))
+		}
 	}
 	if most := flows(r.Conntrack); most > 0 {
 		s.Flows = &most
@@ -81,6 +86,13 @@ func (b *builder) setNode(s *Set, r *rawSetNode) {
 		changes = append(changes, plural(len(routes), "route"))
 	}
 	s.Text = fmt.Sprintf("node %s: %s", s.Node, strings.Join(changes, ", "))
+}
+
+func rulesetText(r topo.Ruleset) string {
+	if r.Text == "" {
+		return "no ruleset of " + string(r.Tool)
+	}
+	return "another ruleset of " + string(r.Tool)
 }
 
 func nonNil[T any](s []T) []T {

@@ -36,6 +36,9 @@ type rawNode struct {
 	Resolver  *rawResolver     `json:"resolver" doc:"the DNS server of the node, on UDP and TCP port 53"`
 	Asks      *rawStub         `json:"nameservers" doc:"whom the node asks for names that are no node's: a list of nodes and addresses, or a map with ask, timeout and attempts"`
 	Firewall  []*rawRule       `json:"firewall" doc:"rules, tried in order within their hook; what none matches is accepted"`
+	Nftables  *script          `json:"nftables" doc:"a ruleset in nft's syntax, which nft loads"`
+	Iptables  *script          `json:"iptables" doc:"rules as iptables-save prints them, which iptables-restore loads"`
+	IP6tables *script          `json:"ip6tables" doc:"rules as ip6tables-save prints them, which ip6tables-restore loads"`
 	NAT       *rawNAT          `json:"nat" doc:"translates the source of what leaves toward one neighbour"`
 	Conntrack *rawConntrack    `json:"conntrack" doc:"the node's table of flows"`
 	Sysctls   entries[setting] `json:"sysctls" doc:"kernel parameters of the node, net.* only; a name that ends in ? may be missing from the kernel"`

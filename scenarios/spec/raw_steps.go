@@ -260,6 +260,10 @@ type rawSetNode struct {
 	Firewall *[]*rawRule       `json:"firewall" doc:"the rules from now on, in place of those before"`
 	Sysctls  *entries[setting] `json:"sysctls" doc:"kernel parameters to set"`
 
+	Nftables  *script `json:"nftables" doc:"the ruleset in nft's syntax from now on; empty text removes it"`
+	Iptables  *script `json:"iptables" doc:"the iptables rules from now on; empty text removes them"`
+	IP6tables *script `json:"ip6tables" doc:"the ip6tables rules from now on; empty text removes them"`
+
 	Conntrack *rawConntrack `json:"conntrack" doc:"how many flows the table holds from now on"`
 	Routes    *[]*rawRoute  `json:"routes" doc:"the written-out routes from now on, in place of those before"`
 }

@@ -261,6 +261,8 @@ type Set struct {
 	Listen   *[]topo.Listener
 	Firewall *[]topo.Rule
 	Flows    *uint32
+	// Rulesets replace those of the same tools, if there are any.
+	Rulesets []topo.Ruleset
 	Sysctls  *[]topo.Sysctl
 	Routes   *[]topo.Route
 	// Text is the change as a person would say it, for reports, such as

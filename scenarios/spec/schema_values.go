@@ -223,6 +223,7 @@ func (field) JSONSchema() *jsonschema.Schema      { return oneWord(observe.Field
 func (tcpOption) JSONSchema() *jsonschema.Schema  { return oneWord(topo.TCPOptions) }
 func (mss) JSONSchema() *jsonschema.Schema        { return numbers("88", "65495", "bytes") }
 func (shift) JSONSchema() *jsonschema.Schema      { return numbers("0", "14", "bits") }
+func (script) JSONSchema() *jsonschema.Schema     { return &jsonschema.Schema{Type: "string"} }
 func (cause) JSONSchema() *jsonschema.Schema      { return oneWord(causes) }
 
 func (recordType) JSONSchema() *jsonschema.Schema     { return oneWord(topo.RecordTypes) }

@@ -40,7 +40,7 @@ func perform(job *vm.Job, emit func(vm.Record) error) error {
 	if err != nil {
 		return fmt.Errorf("the guest reads the scenario otherwise than the host: %w", err)
 	}
-	s.Topology.Seed = o.Seed
+	s.Source, s.Topology.Seed = o.Source, o.Seed
 	if o.Mutation > 0 {
 		s = s.Mutated(o.Mutation - 1)
 	}

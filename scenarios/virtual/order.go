@@ -62,6 +62,7 @@ type failure struct {
 	Text                     string
 	Missing, Remedy, Because string
 	Sysctl                   string
+	Problems                 []spec.Problem
 }
 
 func newFailure(err error) *failure {
@@ -71,6 +72,10 @@ func newFailure(err error) *failure {
 	f := &failure{Text: err.Error()}
 	var missing *sandbox.Unavailable
 	var sysctl *rtnl.UnknownSysctl
+	var problems *spec.Problems
+	if errors.As(err, &problems) {
+		f.Problems = problems.List
+	}
 	if errors.As(err, &missing) {
 		f.Missing, f.Remedy, f.Because = missing.Missing, missing.Remedy, fmt.Sprint(missing.Err)
 	}
@@ -89,10 +94,16 @@ type guestError struct {
 func (g *guestError) Error() string { return g.text }
 func (g *guestError) Unwrap() error { return g.cause }
 
-func (f *failure) err() error {
+// err is the error as the host has it, where the scenario's file has its name.
+func (f *failure) err(file string) error {
 	switch {
 	case f == nil:
 		return nil
+	case f.Problems != nil:
+		for i := range f.Problems {
+			f.Problems[i].File = file
+		}
+		return &spec.Problems{List: f.Problems}
 	case f.Missing != "":
 		return &guestError{f.Text, &sandbox.Unavailable{Missing: f.Missing, Remedy: f.Remedy, Err: errors.New(f.Because)}}
 	case f.Sysctl != "":
@@ -122,7 +133,7 @@ func (d *done) result(s *spec.Scenario) (*verdict.Result, error) {
 	}
 	r := &verdict.Result{
 		Scenario: s, Plan: plan, Began: d.Began, Elapsed: d.Elapsed, Clock: d.Clock, Kernel: d.Kernel, Skipped: d.Skipped,
-		Links: d.Links, Capture: d.Capture, Err: d.Error.err(),
+		Links: d.Links, Capture: d.Capture, Err: d.Error.err(s.File),
 	}
 	for _, sr := range d.Steps {
 		if sr.Index < 0 || sr.Index >= len(s.Steps) || sr.Observation == nil {

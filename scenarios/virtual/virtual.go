@@ -12,6 +12,8 @@ import (
 	"testbed/scenarios/run"
 	"testbed/scenarios/spec"
 	"testbed/scenarios/verdict"
+	"testbed/topo"
+	"testbed/topo/ruleset"
 	"testbed/vm"
 	"testbed/vm/image"
 	"testbed/vm/machine"
@@ -84,7 +86,7 @@ func scenario(ctx context.Context, m *machine.Machine, s *spec.Scenario, o Optio
 		return nil, fmt.Errorf("scenario %s has no text to hand to a guest: read it with spec.DecodeFile", s.Name)
 	}
 	ord := order{Source: s.Source, Seed: s.Topology.Seed, Mutation: s.Mutation, Capture: o.Capture, Links: o.Links}
-	files, err := image.Programs(commands(s))
+	files, err := programs(s)
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +129,51 @@ func kernelSeed(seed uint64) uint64 {
 	h := fnv.New64a()
 	fmt.Fprint(h, seed)
 	return h.Sum64()
+}
+
+// programs are the files that a scenario's programs need: of its exec steps, and of
+// the tools that load its rulesets.
+func programs(s *spec.Scenario) ([]vm.File, error) {
+	files, err := image.Programs(commands(s))
+	if err != nil {
+		return nil, err
+	}
+	for _, tool := range tools(s) {
+		path, err := ruleset.Find(tool)
+		if err != nil {
+			return nil, err
+		}
+		more, err := image.FirewallTool(path)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, more...)
+	}
+	return files, nil
+}
+
+// tools are those that load rulesets. What iptables has made, nft clears.
+func tools(s *spec.Scenario) (all []topo.Tool) {
+	used := map[topo.Tool]bool{}
+	note := func(list []topo.Ruleset) {
+		for _, r := range list {
+			used[r.Tool] = true
+		}
+	}
+	for i := range s.Topology.Nodes {
+		note(s.Topology.Nodes[i].Rulesets)
+	}
+	for _, step := range spec.Flat(s.Steps) {
+		if step.Set != nil {
+			note(step.Set.Rulesets)
+		}
+	}
+	for _, tool := range topo.Tools {
+		if used[tool] {
+			all = append(all, tool)
+		}
+	}
+	return all
 }
 
 // commands are the command lines of a scenario's exec steps.

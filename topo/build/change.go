@@ -139,6 +139,19 @@ func (n *Network) SetFirewall(node int, rules []topo.Rule) error {
 	return n.Nodes[node].rtnl.SetSysctls(n.Plan.Nodes[node].Sysctls)
 }
 
+// SetRulesets replaces a node's rulesets of the same tools; an empty text removes
+// one. The tables of all of them are made anew, and the counters of the node's own
+// rules begin again at zero. The errors are those of ruleset.Load.
+func (n *Network) SetRulesets(node int, list []topo.Ruleset) error {
+	err := n.replan(func(t *topo.Topology) {
+		t.Nodes[node].Rulesets = topo.WithRulesets(t.Nodes[node].Rulesets, list)
+	})
+	if err != nil {
+		return err
+	}
+	return n.applyRules(node)
+}
+
 // SetFlows gives a node's connection tracking room for so many flows; those that
 // it knows live on. The counters of the node's rules begin again at zero.
 func (n *Network) SetFlows(node int, most uint32) error {

@@ -9,6 +9,7 @@ import (
 	"testbed/observe"
 	"testbed/topo"
 	"testbed/topo/nft"
+	"testbed/topo/ruleset"
 )
 
 // configureNodes brings every node up as planned.
@@ -99,9 +100,16 @@ func (n *Network) applyRoutes(i int) error {
 	return n.Nodes[i].rtnl.ReplaceRoutes(plan, n.linkDown, plan.CongestionControl)
 }
 
-// applyRules replaces a node's firewall and NAT rules by its topology's.
+// applyRules replaces a node's rulesets, and then its firewall and NAT rules, by its
+// topology's.
 func (n *Network) applyRules(i int) error {
 	node, described := n.Nodes[i], &n.Plan.Topology.Nodes[i]
+	if len(described.Rulesets) > 0 || node.foreign {
+		if err := ruleset.Load(node.NS, described.Rulesets); err != nil {
+			return err
+		}
+		node.foreign = len(described.Rulesets) > 0
+	}
 	if node.nft == nil {
 		if len(described.Firewall) == 0 && described.NAT == nil && described.Flows == 0 {
 			return nil
