@@ -89,16 +89,30 @@ func passes(u *user, d report.ScenarioDocument, text string) {
 		source = "tracepoint"
 	}
 	checks := 0
-	for _, s := range d.Steps {
-		Expect(unmet(s)).To(BeEmpty(), "step %d\n%s", s.Step, text)
-		checks += len(s.Checks)
-		if s.States != nil {
-			Expect(s.States.Source).To(Equal(source), "step %d", s.Step)
-		}
-		if s.AcceptTimeNS != nil {
-			Expect(s.AcceptSource).To(Equal(source), "step %d", s.Step)
-		}
+	steps := d.Steps
+	for _, c := range d.Cells {
+		steps = append(steps, c.Steps...)
+	}
+	for _, s := range steps {
+		checks += passesStep(s, source, text)
 	}
 	Expect(d.OK).To(BeTrue(), text)
 	Expect(checks).To(BeNumerically(">", 0))
+}
+
+// passesStep is passes of a step and of those that it is of, and counts their checks.
+func passesStep(s report.StepDocument, source, text string) int {
+	GinkgoHelper()
+	Expect(unmet(s)).To(BeEmpty(), "step %d\n%s", s.Step, text)
+	if s.States != nil {
+		Expect(s.States.Source).To(Equal(source), "step %d", s.Step)
+	}
+	if s.AcceptTimeNS != nil {
+		Expect(s.AcceptSource).To(Equal(source), "step %d", s.Step)
+	}
+	checks := len(s.Checks)
+	for _, n := range s.Parallel {
+		checks += passesStep(n, source, text)
+	}
+	return checks
 }

@@ -66,7 +66,7 @@ func fileNames(list []*spec.Scenario) map[*spec.Scenario]string {
 // safeName is a name without what separates folders or begins a hidden file.
 func safeName(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._+~-", r) {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._+~=%-", r) {
 			return r
 		}
 		return '_'
@@ -81,21 +81,37 @@ func safeName(s string) string {
 // next is called.
 func (f *pcapFlag) then(next func(*verdict.Result)) func(*verdict.Result) {
 	return func(r *verdict.Result) {
-		if f.wanted() && r.Capture != nil {
-			if err := f.write(r); err != nil {
-				f.mu.Lock()
-				f.errs = append(f.errs, fmt.Errorf("write capture of %s: %w", r.Scenario.Name, err))
-				f.mu.Unlock()
-			}
-			r.Capture.File = nil
+		f.take(r, f.names[r.Scenario])
+		for _, c := range r.Cells {
+			f.take(c, f.names[r.Scenario]+cellSuffix(c))
 		}
 		next(r)
 	}
 }
 
+// cellSuffix tells the file of a cell from those of the others.
+func cellSuffix(c *verdict.Result) (s string) {
+	for _, a := range c.Scenario.Cell {
+		s += "." + safeName(a.Name+"="+a.Value)
+	}
+	return s
+}
+
+// take writes a result's capture, if there is one, and lets it go.
+func (f *pcapFlag) take(r *verdict.Result, name string) {
+	if !f.wanted() || r.Capture == nil {
+		return
+	}
+	if err := f.write(r, name); err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.errs = append(f.errs, fmt.Errorf("write capture of %s: %w", r.Scenario.Name, err))
+	}
+	r.Capture.File = nil
+}
+
 // write writes a capture's file.
-func (f *pcapFlag) write(r *verdict.Result) error {
-	name := f.names[r.Scenario]
+func (f *pcapFlag) write(r *verdict.Result, name string) error {
 	if f.several {
 		name += "@" + safeName(r.Kernel)
 	}

@@ -33,7 +33,11 @@ type printer struct {
 func newPrinter(out io.Writer, list []*spec.Scenario, f *runFlags) *printer {
 	p := &printer{out: out, order: list, ready: map[*spec.Scenario]*verdict.Result{}}
 	p.options = textOptions(out, f.color, f.ascii)
-	p.options.Story = storyOf(f.story, len(list)*max(1, len(f.kernels)))
+	cells := 0
+	for _, s := range list {
+		cells += len(s.Each())
+	}
+	p.options.Story = storyOf(f.story, cells*max(1, len(f.kernels)))
 	p.progress = report.NewProgress(os.Stderr, isLive(os.Stderr), func() int { return columns(os.Stderr) })
 	return p
 }
@@ -76,6 +80,8 @@ func storyOf(word string, scenarios int) report.Story {
 }
 
 func (p *printer) start(s *spec.Scenario) { p.progress.Start(s.Name, len(s.Steps)) }
+
+func (p *printer) ran(s *spec.Scenario, done int) { p.progress.Runs(s.Name, done, s.Runs()) }
 
 func (p *printer) step(s *spec.Scenario, n int, title string) { p.progress.Step(s.Name, n, title) }
 

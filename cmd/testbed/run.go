@@ -116,6 +116,9 @@ func (f *runFlags) run(args []string) error {
 	if f.keep && len(list) > 1 {
 		return usage("--keep holds one network: name one scenario, not %d", len(list))
 	}
+	if f.keep && list[0].Runs() > 1 {
+		return usage("--keep holds one network: %s builds %d, one for each run of its matrix and repeat", list[0].Name, list[0].Runs())
+	}
 	if f.keep && f.isVirtual(list[0]) {
 		return usage("--keep holds a network on the host's clock: add --clock=host")
 	}
@@ -190,7 +193,7 @@ func (f *runFlags) perform(list []*spec.Scenario) error {
 	p := newPrinter(text, slices.Concat(onHost, onVirtual), f)
 	o := run.Options{
 		Jobs: f.jobs, Links: netem.MediumName(f.links), Capture: f.pcap.wanted(),
-		OnStart: p.start, OnStep: p.step, OnDone: f.pcap.then(p.done),
+		OnStart: p.start, OnStep: p.step, OnRun: p.ran, OnDone: f.pcap.then(p.done),
 	}
 	if f.jobs == 0 {
 		o.Jobs = defaultJobs

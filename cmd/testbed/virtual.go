@@ -82,7 +82,7 @@ func (f *clockFlags) reseed(list []*spec.Scenario) error {
 		return err
 	}
 	for _, s := range list {
-		s.Topology.Seed = *seed
+		s.Reseed(*seed)
 	}
 	return nil
 }
@@ -165,7 +165,7 @@ func (f *runFlags) onVirtualClock(ctx context.Context, list []*spec.Scenario, p 
 	}
 	o := virtual.Options{
 		Jobs: f.jobs, Links: netem.MediumName(f.links), Capture: f.pcap.wanted(),
-		OnStart: p.start, OnStep: p.step, OnDone: f.pcap.then(p.done),
+		OnStart: p.start, OnStep: p.step, OnRun: p.ran, OnDone: f.pcap.then(p.done),
 	}
 	for _, m := range machines {
 		if len(machines) > 1 {

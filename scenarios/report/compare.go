@@ -119,7 +119,7 @@ func newRow(on []*verdict.Result, i int) row {
 	missing := false
 	for k, result := range on {
 		if all := judged(result); i < len(all) {
-			r.title, facts[k] = titleOf(all[i].Observation), newFacts(*all[i])
+			r.title, facts[k] = all[i].title, all[i].facts
 		} else if result != nil && result.Skipped == "" {
 			missing = true
 		}
@@ -136,15 +136,36 @@ func newRow(on []*verdict.Result, i int) row {
 	return r
 }
 
+// stepFacts are those of a step, or of all its repetitions.
+func stepFacts(s *verdict.StepResult) *facts {
+	if len(s.Observation.Samples) == 0 {
+		return newFacts(*s)
+	}
+	f := seriesFacts(inARow("", s))
+	f.ok = s.Verdict.OK
+	return f
+}
+
+// compared is a step, or what all repetitions made of it in a cell.
+type compared struct {
+	title string
+	facts *facts
+}
+
 // judged are the steps of a result that observed something of their own: in place
-// of a parallel step those that it is of.
-func judged(r *verdict.Result) (all []*verdict.StepResult) {
+// of a parallel step those that it is of, and those of every cell.
+func judged(r *verdict.Result) (all []compared) {
 	if r == nil {
 		return nil
 	}
 	for _, s := range r.Each() {
 		if s.Observation.Kind != verdict.Parallel {
-			all = append(all, s)
+			all = append(all, compared{titleOf(s.Observation), stepFacts(s)})
+		}
+	}
+	for _, c := range r.Cells {
+		for i := range c.Series {
+			all = append(all, compared{titleIn(c, c.Series[i].Title), seriesFacts(&c.Series[i])})
 		}
 	}
 	return all

@@ -37,6 +37,18 @@ func newFacts(s verdict.StepResult) *facts {
 	}
 }
 
+// seriesFacts are what all repetitions of a step made of it: the shares of outcomes,
+// and the middle one of each time.
+func seriesFacts(s *verdict.Series) *facts {
+	f := &facts{ok: s.OK(), outcome: endings(s), times: map[string]time.Duration{}}
+	for _, key := range s.Keys {
+		if times := s.Times(key); len(times) > 0 {
+			f.times[key] = verdict.Percentile(times, 50)
+		}
+	}
+	return f
+}
+
 func isKnown(f *facts) bool { return f != nil }
 
 // outcomeOf is how a step ended, in a word or two; empty for a step that can only

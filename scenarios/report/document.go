@@ -40,6 +40,82 @@ type ScenarioDocument struct {
 	Error       string         `json:"error,omitempty"`
 	Interrupted bool           `json:"interrupted,omitempty"`
 	Steps       []StepDocument `json:"steps"`
+	// Cells are there of a scenario that is run more than once: one for each
+	// combination of its matrix, or one. Steps is empty then.
+	Cells []CellDocument `json:"cells,omitempty"`
+}
+
+// CellDocument is what the runs of a scenario with one combination of values
+// observed.
+type CellDocument struct {
+	// Parameters are the values by the parameters' names.
+	Parameters map[string]string `json:"parameters,omitempty"`
+	OK         bool              `json:"ok"`
+	Began      time.Time         `json:"began"`
+	ElapsedNS  int64             `json:"elapsed_ns"`
+	Links      string            `json:"links,omitempty"`
+	Error      string            `json:"error,omitempty"`
+	// Series are what all repetitions made of each step.
+	Series []SeriesDocument `json:"series"`
+	// Steps are one repetition in full: the first that was not as expected, else the
+	// first. Repetition is its number, from 1, and Seed the seed that shows it again.
+	Repetition int            `json:"repetition,omitempty"`
+	Seed       uint64         `json:"seed"`
+	Steps      []StepDocument `json:"steps"`
+}
+
+// SeriesDocument is what the repetitions of a step observed.
+type SeriesDocument struct {
+	// Step is what it is called: "3", or "3.1" for the first step of a parallel one.
+	Step  string `json:"step,omitempty"`
+	Kind  string `json:"kind"`
+	Title string `json:"title"`
+	OK    bool   `json:"ok"`
+	// Count is how many repetitions came to the step, Failed how many of them were
+	// not as expected.
+	Count    int                  `json:"count"`
+	Failed   int                  `json:"failed"`
+	Outcomes []OutcomeDocument    `json:"outcomes"`
+	Times    []StatisticsDocument `json:"times"`
+	// Checks are of what is expected of all repetitions together.
+	Checks  []CheckDocument  `json:"checks,omitempty"`
+	Samples []SampleDocument `json:"samples"`
+}
+
+// OutcomeDocument is a way in which a step ended, in words, and how often; Share is
+// from 0 to 1.
+type OutcomeDocument struct {
+	Outcome string  `json:"outcome"`
+	Count   int     `json:"count"`
+	Share   float64 `json:"share"`
+}
+
+// StatisticsDocument are the values of a time that so many percent of the
+// repetitions do not exceed which observed it; each was really observed.
+type StatisticsDocument struct {
+	Time  string `json:"time"`
+	Count int    `json:"count"`
+	MinNS int64  `json:"min_ns"`
+	P50NS int64  `json:"p50_ns"`
+	P95NS int64  `json:"p95_ns"`
+	MaxNS int64  `json:"max_ns"`
+}
+
+// SampleDocument is one repetition. Its fields are those of StepDocument.
+type SampleDocument struct {
+	Repetition      int    `json:"repetition"`
+	OK              bool   `json:"ok"`
+	Outcome         string `json:"outcome,omitempty"`
+	Errno           string `json:"errno,omitempty"`
+	Status          int    `json:"status,omitempty"`
+	Exit            *int   `json:"exit,omitempty"`
+	ConnectTimeNS   *int64 `json:"connect_time_ns,omitempty"`
+	AcceptTimeNS    *int64 `json:"accept_time_ns,omitempty"`
+	TLSTimeNS       *int64 `json:"tls_time_ns,omitempty"`
+	FirstByteTimeNS *int64 `json:"first_byte_time_ns,omitempty"`
+	ElapsedNS       int64  `json:"elapsed_ns"`
+	// Unmet are the keys of the expectations that were not met.
+	Unmet []string `json:"unmet,omitempty"`
 }
 
 // StepDocument is one step: what it did, what was observed, what was expected.
@@ -105,6 +181,10 @@ type StepDocument struct {
 	Journeys []JourneyDocument `json:"journeys,omitempty"`
 	// UnseenFrames is how many frames the capture had to leave out.
 	UnseenFrames uint64 `json:"unseen_frames,omitempty"`
+	// Series is there of a step that is performed several times in a row: what all of
+	// them made of it. The rest is of the one with the number Repetition.
+	Series     *SeriesDocument `json:"series,omitempty"`
+	Repetition int             `json:"repetition,omitempty"`
 	// Parallel are the steps of a parallel step, of which Step is the place among
 	// them. RulesShared is true of these: their Rules count the packets of all steps
 	// that ran at that time.

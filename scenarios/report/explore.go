@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -43,7 +44,9 @@ type SeedRun struct {
 type SeedStep struct {
 	Step int `json:"step"`
 	// Branch is the step's place in the parallel step that it is of, from 1.
-	Branch          int    `json:"branch,omitempty"`
+	Branch int `json:"branch,omitempty"`
+	// Cell are the values of a scenario's matrix, such as "loss=5%, delay=10ms".
+	Cell            string `json:"cell,omitempty"`
 	OK              bool   `json:"ok"`
 	Outcome         string `json:"outcome,omitempty"`
 	Errno           string `json:"errno,omitempty"`
@@ -61,6 +64,8 @@ type SeedStep struct {
 	// how is the outcome in words; key and main are the time that says most.
 	how, key string
 	main     time.Duration
+	// cell is the place of the cell among all.
+	cell int
 }
 
 // Add counts the result of a seed, which is the order-th of all.
@@ -69,20 +74,52 @@ func (e *Exploration) Add(order int, seed uint64, r *verdict.Result) {
 	if r.Err != nil {
 		run.Error = r.Err.Error()
 	}
-	for _, s := range r.Steps {
-		switch {
-		case s.Observation == nil:
-		case s.Observation.Kind == verdict.Parallel:
-			for i, n := range s.Nested() {
-				step := seedStep(n)
-				step.Step, step.Branch = s.Observation.Step, i+1
-				run.Steps = append(run.Steps, step)
-			}
+	for label, s := range r.Each() {
+		switch o := s.Observation; {
+		case o.Kind == verdict.Parallel:
+		case len(o.Samples) > 0:
+			run.Steps = append(run.Steps, seedSamples(r, 0, inARow(label, s))...)
 		default:
-			run.Steps = append(run.Steps, seedStep(s))
+			step := seedStep(*s)
+			step.Step, step.Branch = numbers(label)
+			run.Steps = append(run.Steps, step)
+		}
+	}
+	for i, c := range r.Cells {
+		for k := range c.Series {
+			run.Steps = append(run.Steps, seedSamples(c, i, &c.Series[k])...)
 		}
 	}
 	e.runs = append(e.runs, run)
+}
+
+// numbers are a step's, and its place in a parallel step or 0.
+func numbers(label string) (step, branch int) {
+	fmt.Sscanf(label, "%d.%d", &step, &branch)
+	return step, branch
+}
+
+// seedSamples are the repetitions of a step in a cell, the i-th.
+func seedSamples(c *verdict.Result, i int, s *verdict.Series) (all []SeedStep) {
+	for k := range s.Samples {
+		x := &s.Samples[k]
+		out := SeedStep{
+			OK: x.OK, Outcome: string(x.Outcome), Errno: x.Errno, ElapsedNS: int64(x.Elapsed),
+			ConnectTimeNS: ns(x.ConnectTime), AcceptTimeNS: ns(x.AcceptTime), TLSTimeNS: ns(x.TLSTime), FirstByteTimeNS: ns(x.FirstByteTime),
+			Unmet: x.Unmet, title: titleIn(c, s.Title), how: cmp.Or(x.Ending(s.Kind), "done"), main: x.Elapsed, key: "elapsed", cell: i,
+		}
+		out.Step, out.Branch = numbers(s.Label)
+		if c.Scenario != nil {
+			out.Cell = c.Scenario.CellName()
+		}
+		for _, key := range []string{"connect_time", "first_byte_time"} {
+			if t := x.Time(key); t != nil {
+				out.key, out.main = key, *t
+			}
+		}
+		all = append(all, out)
+	}
+	return all
 }
 
 func seedStep(s verdict.StepResult) SeedStep {
@@ -163,10 +200,12 @@ type Share struct {
 	Spread
 }
 
-// StepShares are a step's outcomes over all seeds, the most frequent first.
+// StepShares are a step's outcomes over all seeds, the most frequent first. Of a
+// scenario that is run more than once for each seed, each run counts like a seed.
 type StepShares struct {
 	Step     int     `json:"step"`
 	Branch   int     `json:"branch,omitempty"`
+	Cell     string  `json:"cell,omitempty"`
 	Title    string  `json:"title"`
 	Seeds    int     `json:"seeds"`
 	Outcomes []Share `json:"outcomes"`
@@ -178,14 +217,14 @@ type StepShares struct {
 
 // Shares are the outcomes of every step.
 func (e *Exploration) Shares() []StepShares {
-	steps := map[[2]int]*StepShares{}
-	times := map[[2]int]map[[2]string][]time.Duration{}
+	steps := map[[3]int]*StepShares{}
+	times := map[[3]int]map[[2]string][]time.Duration{}
 	for _, r := range e.runs {
 		for _, s := range r.Steps {
-			at := [2]int{s.Step, s.Branch}
+			at := [3]int{s.cell, s.Step, s.Branch}
 			sum := steps[at]
 			if sum == nil {
-				sum = &StepShares{Step: s.Step, Branch: s.Branch, Title: s.title, Unmet: map[string]int{}}
+				sum = &StepShares{Step: s.Step, Branch: s.Branch, Cell: s.Cell, Title: s.title, Unmet: map[string]int{}}
 				steps[at], times[at] = sum, map[[2]string][]time.Duration{}
 			}
 			sum.Seeds++
@@ -200,7 +239,7 @@ func (e *Exploration) Shares() []StepShares {
 		}
 	}
 	out := []StepShares{}
-	order := func(a, b [2]int) int { return cmp.Or(a[0]-b[0], a[1]-b[1]) }
+	order := func(a, b [3]int) int { return slices.Compare(a[:], b[:]) }
 	for _, n := range slices.SortedFunc(maps.Keys(steps), order) {
 		for kind, list := range times[n] {
 			share := float64(len(list)) / float64(steps[n].Seeds)

@@ -74,12 +74,21 @@ func scenarioDocument(r *verdict.Result) ScenarioDocument {
 	if r.Err != nil {
 		d.Error, d.Interrupted = r.Err.Error(), isInterrupt(r.Err)
 	}
-	for i := range r.Steps {
-		if r.Steps[i].Observation != nil {
-			d.Steps = append(d.Steps, stepDocument(r, &r.Steps[i]))
-		}
+	d.Steps = stepDocuments(r)
+	for _, c := range r.Cells {
+		d.Cells = append(d.Cells, cellDocument(c))
 	}
 	return d
+}
+
+func stepDocuments(r *verdict.Result) []StepDocument {
+	all := []StepDocument{}
+	for i := range r.Steps {
+		if r.Steps[i].Observation != nil {
+			all = append(all, stepDocument(r, &r.Steps[i]))
+		}
+	}
+	return all
 }
 
 func stepDocument(r *verdict.Result, s *verdict.StepResult) StepDocument {
@@ -105,8 +114,9 @@ func stepDocument(r *verdict.Result, s *verdict.StepResult) StepDocument {
 	if o.Kind == verdict.Exec {
 		d.Command = &CommandDocument{Exit: o.Exit, Stdout: o.Stdout, Stderr: o.Stderr}
 	}
-	for _, c := range s.Verdict.Checks {
-		d.Checks = append(d.Checks, CheckDocument{c.Key, c.Expected, c.Observed, c.Tolerance, c.From, c.OK, c.Note, c.Kernels})
+	d.Checks = append(d.Checks, checkDocuments(s.Verdict)...)
+	if len(o.Samples) > 0 {
+		d.Series, d.Repetition = seriesDocument(inARow("", s)), o.Repetition
 	}
 	for _, c := range o.Rules {
 		d.Rules = append(d.Rules, RuleDocument{c.Node, c.Rule, string(c.Action), c.Packets})
@@ -121,6 +131,13 @@ func stepDocument(r *verdict.Result, s *verdict.StepResult) StepDocument {
 		d.Parallel = append(d.Parallel, stepDocument(r, &n))
 	}
 	return d
+}
+
+func checkDocuments(v verdict.Verdict) (all []CheckDocument) {
+	for _, c := range v.Checks {
+		all = append(all, CheckDocument{c.Key, c.Expected, c.Observed, c.Tolerance, c.From, c.OK, c.Note, c.Kernels})
+	}
+	return all
 }
 
 func ns(d *time.Duration) *int64 {

@@ -76,7 +76,7 @@ func JUnit(w io.Writer, results []*verdict.Result) error {
 	all := junitSuites{Name: "testbed"}
 	var total time.Duration
 	releases := Kernels(results)
-	for _, r := range results {
+	for _, r := range eachCell(results) {
 		s := suite(r)
 		if len(releases) > 1 && r.Kernel != "" {
 			s.on(inline(r.Kernel, maxField))
@@ -101,7 +101,7 @@ func JUnit(w io.Writer, results []*verdict.Result) error {
 }
 
 func suite(r *verdict.Result) junitSuite {
-	s := junitSuite{Name: nameOf(r), Time: junitSeconds(r.Elapsed)}
+	s := junitSuite{Name: cellName(r), Time: junitSeconds(r.Elapsed)}
 	if !r.Began.IsZero() {
 		s.Timestamp = r.Began.UTC().Format("2006-01-02T15:04:05")
 	}
@@ -153,15 +153,15 @@ func (s *junitSuite) addUnreached(r *verdict.Result, why string) {
 
 func stepCase(r *verdict.Result, label string, st *verdict.StepResult) junitCase {
 	o := st.Observation
-	c := junitCase{Name: fmt.Sprintf("%s: %s", label, titleOf(o)), ClassName: nameOf(r), Time: junitSeconds(o.Elapsed)}
+	c := junitCase{Name: fmt.Sprintf("%s: %s", label, titleOf(o)), ClassName: cellName(r), Time: junitSeconds(o.Elapsed)}
 	if st.Step != nil {
 		c.Line = st.Step.Line
 	}
 	if r.Scenario != nil {
 		c.File = block(r.Scenario.File)
 	}
-	if !st.Verdict.OK {
-		c.Failure = &junitProblem{Message: failureMessage(st.Verdict), Type: "expectation", Text: stepText(r, st)}
+	if v := withSeries(r, label, st.Verdict); !v.OK {
+		c.Failure = &junitProblem{Message: failureMessage(v), Type: "expectation", Text: stepText(r, st)}
 	}
 	c.Stdout, c.Stderr = junitText(o.Stdout), junitText(o.Stderr)
 	return c

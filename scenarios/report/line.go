@@ -14,7 +14,11 @@ func (t *text) step(s *verdict.StepResult) {
 	if o == nil {
 		return
 	}
-	t.compact(t.legible(titleOf(o)), s.Verdict.OK, itemsOf(o, s.Verdict))
+	if len(o.Samples) > 0 {
+		t.compact(t.legible(titleOf(o)+" "+multiple(len(o.Samples))), s.Verdict.OK, seriesItems(s))
+	} else {
+		t.compact(t.legible(titleOf(o)), s.Verdict.OK, itemsOf(o, s.Verdict))
+	}
 	for _, c := range s.Verdict.Checks {
 		if !c.OK {
 			t.failed(c)

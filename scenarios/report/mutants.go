@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"testbed/scenarios/spec"
@@ -120,6 +121,16 @@ func noticedBy(r *verdict.Result) string {
 			if c := unmet(n.Verdict.Checks); c != nil {
 				return fmt.Sprintf("step %d.%d, %s", i, k+1, unlike(c))
 			}
+		}
+	}
+	for i := range r.Series {
+		if c := unmet(r.Series[i].Verdict.Checks); c != nil {
+			return unlike(c)
+		}
+	}
+	for _, c := range r.Cells {
+		if by := noticedBy(c); by != "" {
+			return strings.TrimPrefix(c.Scenario.CellName()+", "+by, ", ")
 		}
 	}
 	return ""

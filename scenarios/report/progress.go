@@ -39,6 +39,9 @@ type activity struct {
 	since   time.Time
 	step, n int
 	title   string
+	// runs counts those of a scenario that is run more than once, and ran those of
+	// them that have ended.
+	runs, ran int
 }
 
 // NewProgress starts a progress line on w, usually standard error. If enabled
@@ -93,6 +96,18 @@ func (p *Progress) Step(scenario string, n int, title string) {
 	for _, a := range p.running {
 		if a.name == scenario {
 			a.step, a.title = n, title
+			return
+		}
+	}
+}
+
+// Runs says that so many of a scenario's runs have ended, of so many.
+func (p *Progress) Runs(scenario string, ran, runs int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, a := range p.running {
+		if a.name == scenario {
+			a.ran, a.runs = ran, runs
 			return
 		}
 	}
@@ -177,6 +192,9 @@ func (p *Progress) line() string {
 	}
 	first := p.running[0]
 	parts = append(parts, first.String(p.now()))
+	if first.runs > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d runs", first.ran, first.runs))
+	}
 	if first.step > 0 {
 		parts = append(parts, fmt.Sprintf("step %d of %d: %s", first.step, max(first.n, first.step), inline(first.title, maxField)))
 	}

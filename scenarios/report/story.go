@@ -18,6 +18,10 @@ const storyIndent = "      "
 func (t *text) story(s *verdict.StepResult) {
 	o := s.Observation
 	t.space()
+	if len(o.Samples) > 0 {
+		t.indented(storyIndent, which(o.Repetition, len(o.Samples), s.Verdict.OK)+":")
+		t.space()
+	}
 	if d := t.diagram(s); d != "" {
 		for l := range strings.SplitSeq(strings.TrimRight(d, "\n"), "\n") {
 			t.line(storyIndent + l)

@@ -66,6 +66,7 @@ func (o Options) tells(ok bool) bool {
 func Text(w io.Writer, r *verdict.Result, o Options) error {
 	t := &text{Options: o, palette: palette{o.Color}, result: r}
 	t.heading()
+	t.cells()
 	for i := range r.Steps {
 		t.step(&r.Steps[i])
 	}
@@ -140,7 +141,7 @@ func (t *text) heading() {
 	case !r.OK():
 		state = t.bad("FAILED")
 	}
-	t.line(t.strong(nameOf(t.result)) + "  " + state + "  " + t.dim(short(t.result.Elapsed)))
+	t.line(t.strong(nameOf(t.result)) + "  " + state + "  " + t.dim(short(t.result.Elapsed)+extent(t.result)))
 }
 
 // problem tells what a capture lacks, and why the testbed could not finish, or

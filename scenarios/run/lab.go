@@ -23,6 +23,7 @@ import (
 	"testbed/observe/kernel"
 	"testbed/observe/record"
 	"testbed/scenarios/timers"
+	"testbed/scenarios/verdict"
 	"testbed/topo"
 	"testbed/topo/build"
 	"testbed/topo/sandbox"
@@ -45,6 +46,8 @@ type Lab struct {
 	servers   []map[uint16]*running
 	resolvers []*dns.Server
 	closed    bool
+	// clock is the one that steps run on.
+	clock verdict.Clock
 
 	mu sync.Mutex
 	// scans counts the scans, so that each one has source ports of its own.
@@ -99,7 +102,7 @@ func open(ctx context.Context, t *topo.Topology, o labOptions) (*Lab, error) {
 	if !sandbox.Inside() {
 		return nil, ErrOutside
 	}
-	l := &Lab{drops: record.New[netem.Drop](maxDrops), strikes: record.New[netem.Strike](maxDrops), kept: map[string]*connection{}, tracer: traceStates()}
+	l := &Lab{drops: record.New[netem.Drop](maxDrops), strikes: record.New[netem.Strike](maxDrops), kept: map[string]*connection{}, tracer: traceStates(), clock: o.clock}
 	authority := make(chan error, 1)
 	go func() (err error) {
 		l.authority, err = tls.NewAuthority()
@@ -134,6 +137,7 @@ func open(ctx context.Context, t *topo.Topology, o labOptions) (*Lab, error) {
 // labOptions are what a scenario's lab has beyond a topology's own.
 type labOptions struct {
 	snapLen int
+	clock   verdict.Clock
 	// The others are those of build.Options.
 	links   netem.MediumName
 	later   []netem.Impairment

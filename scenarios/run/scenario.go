@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"testbed/netem"
@@ -14,12 +13,13 @@ import (
 
 // Options for Scenario and All.
 type Options struct {
-	// Jobs is how many scenarios run at once in All; zero means all of them.
+	// Jobs is how many networks there are at once in All; zero means one for each
+	// scenario, cell and repetition.
 	Jobs int
-	// OnStart, OnStep and OnDone are told of progress, from the scenario's own
-	// goroutine. Any may be nil.
+	// OnStart, OnStep, OnRun and OnDone are those of Progress.
 	OnStart func(*spec.Scenario)
 	OnStep  func(s *spec.Scenario, step int, title string)
+	OnRun   func(s *spec.Scenario, done int)
 	OnDone  func(*verdict.Result)
 	// Clock is what the time in here is; empty is the host's.
 	Clock verdict.Clock
@@ -37,17 +37,27 @@ type Options struct {
 }
 
 // Scenario runs one scenario from building its network to judging its last step.
-// A step that observes something else than expected does not end it.
+// A step that observes something else than expected does not end it. What is
+// repeated, or has a matrix, is run as by All.
 func Scenario(ctx context.Context, s *spec.Scenario, o Options) *verdict.Result {
+	if s.Repeated() {
+		return All(ctx, []*spec.Scenario{s}, o)[0]
+	}
 	if o.OnStart != nil {
 		o.OnStart(s)
 	}
+	r := once(ctx, s, o)
+	if o.OnDone != nil {
+		o.OnDone(r)
+	}
+	return r
+}
+
+// once runs a scenario that is neither repeated nor has a matrix.
+func once(ctx context.Context, s *spec.Scenario, o Options) *verdict.Result {
 	r := &verdict.Result{Scenario: s, Clock: o.Clock, Kernel: Kernel(), Began: time.Now()}
 	if r.Err = located(s, perform(ctx, s, o, r)); r.Elapsed == 0 {
 		r.Elapsed = time.Since(r.Began)
-	}
-	if o.OnDone != nil {
-		o.OnDone(r)
 	}
 	return r
 }
@@ -89,7 +99,6 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 			return fmt.Errorf("step %d, %s: %w", i+1, Title(step), interruption(ctx, err))
 		}
 		obs.Step = i + 1
-		on(o.Clock, obs)
 		r.Steps = append(r.Steps, verdict.StepResult{Step: step, Observation: obs, Verdict: verdict.Judge(step, obs)})
 	}
 	if o.Keep != nil {
@@ -99,17 +108,9 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 	return nil
 }
 
-// on says of a step, and of those that it is of, what clock it ran on.
-func on(clock verdict.Clock, obs *verdict.Observation) {
-	obs.Clock = clock
-	for _, n := range obs.Parallel {
-		on(clock, n)
-	}
-}
-
 // lab is what a scenario's lab has to be able to do.
 func (o *Options) lab(s *spec.Scenario) labOptions {
-	l := labOptions{snapLen: snapLen(&s.Topology, s.Steps), links: o.Links, repeats: o.Clock == verdict.Virtual}
+	l := labOptions{snapLen: snapLen(&s.Topology, s.Steps), links: o.Links, repeats: o.Clock == verdict.Virtual, clock: o.Clock}
 	for i := range s.Steps {
 		if set := s.Steps[i].Set; set != nil && set.Link >= 0 {
 			l.later = append(l.later, set.Toward[:]...)
@@ -133,31 +134,4 @@ func interruption(ctx context.Context, err error) error {
 		return ErrInterrupted
 	}
 	return err
-}
-
-// All runs scenarios, several at once, and returns their results in the order
-// given. After the context has ended no further network is built.
-func All(ctx context.Context, list []*spec.Scenario, o Options) []*verdict.Result {
-	results := make([]*verdict.Result, len(list))
-	jobs := o.Jobs
-	if jobs <= 0 {
-		jobs = len(list)
-	}
-	slots := make(chan struct{}, jobs)
-	o.turn = newTurn(min(jobs, len(list)))
-	var wg sync.WaitGroup
-	for i, s := range list {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			results[i] = Scenario(ctx, s, o) // it only says so
-			continue
-		}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			results[i] = Scenario(ctx, s, o)
-		})
-	}
-	wg.Wait()
-	return results
 }

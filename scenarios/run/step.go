@@ -18,14 +18,29 @@ import (
 // defaultExecTimeout is that of an exec step that names none.
 const defaultExecTimeout = 60 * time.Second
 
-// Do performs one step and says what was observed. The error is the testbed's
-// own or the context's.
+// Do performs one step, as often as it says, and tells what was observed. The error
+// is the testbed's own or the context's.
 func (l *Lab) Do(ctx context.Context, s *spec.Step) (*verdict.Observation, error) {
+	if s.Repeat < 2 {
+		return l.once(ctx, s)
+	}
+	all := make([]*verdict.Observation, s.Repeat)
+	for i := range all {
+		o, err := l.once(ctx, s)
+		if err != nil {
+			return nil, fmt.Errorf("repetition %d: %w", i+1, err)
+		}
+		all[i] = o
+	}
+	return verdict.Repeat(s, all), nil
+}
+
+func (l *Lab) once(ctx context.Context, s *spec.Step) (*verdict.Observation, error) {
 	o, err := l.do(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	o.Kernel = Kernel()
+	o.Kernel, o.Clock = Kernel(), l.clock
 	return o, l.readTimers(o, s.Expect)
 }
 

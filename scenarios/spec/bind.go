@@ -23,6 +23,15 @@ type decoder struct {
 	step string
 	// lost are the keys of lists of which an entry was refused as a whole.
 	lost map[string]bool
+	// inside is true within the keys where parameters may stand, parametrised of a file
+	// with a matrix. params are its parameters, and cell the index of each one's value.
+	inside, parametrised bool
+	params               []*parameter
+	cell                 []int
+	// tokens is how many words and signs the file has.
+	tokens int
+	// seen are the problems that were noted: each cell may have the same ones.
+	seen map[Problem]bool
 	// fieldsOf are the fields of the raw structs that were met, by type and step.
 	layouts map[layout][]reflect.StructField
 }
@@ -35,6 +44,8 @@ type layout struct {
 // mark is where a value stands.
 type mark struct {
 	line, col int
+	// use says where a value of matrix that stands there is used; empty for another.
+	use string
 	// partial is true of a map some of whose values were refused, so that no
 	// conclusions are drawn from what is absent.
 	partial bool
@@ -69,10 +80,20 @@ func (d *decoder) add(m mark, c *complaint) {
 		return
 	}
 	m = d.clamp(m)
-	d.problems = append(d.problems, Problem{
+	p := Problem{
 		File: d.file, Line: m.line, Column: m.col, Message: c.message, Valid: c.valid,
 		Nearest: c.nearest, Source: d.line(m.line), NotSupported: c.later,
-	})
+	}
+	if m.use != "" {
+		p.Message += " (as " + m.use + ")"
+	}
+	if d.seen == nil {
+		d.seen = map[Problem]bool{}
+	}
+	if !d.seen[p] {
+		d.seen[p] = true
+		d.problems = append(d.problems, p)
+	}
 }
 
 // bind reads a node into v and tells whether v can be used.
@@ -99,6 +120,9 @@ func (d *decoder) bind(key string, n ast.Node, v reflect.Value) bool {
 
 func (d *decoder) leaf(key string, n ast.Node, l leaf) bool {
 	s, c := scalarOf(n)
+	if c == nil && d.refers(s.text, l) {
+		return d.substituted(key, n, s.text, l)
+	}
 	switch {
 	case c == nil:
 		l.set(d.place(n))
@@ -111,10 +135,26 @@ func (d *decoder) leaf(key string, n ast.Node, l leaf) bool {
 		}
 	}
 	if strings.Contains(s.text, "${") {
-		c = notYet("a parameter such as " + quote(s.text))
+		c = bad("a parameter such as %s cannot stand here", quote(s.text)).want("parameters in " + strings.Join(parametric, ", ") + "; here a value")
 	}
 	c.message = key + ": " + c.message
 	d.add(d.place(n), c)
+	return false
+}
+
+// substituted reads a leaf in which parameters stand.
+func (d *decoder) substituted(key string, n ast.Node, text string, l leaf) bool {
+	s := d.substitute(key, n, text)
+	if s == nil {
+		return false
+	}
+	l.set(s.at)
+	c := s.parseAny(l)
+	if c == nil {
+		return true
+	}
+	c.message = key + ": " + c.message
+	d.add(s.at, c)
 	return false
 }
 
@@ -177,6 +217,9 @@ func (d *decoder) member(noun string, kv *ast.MappingValueNode, v reflect.Value,
 	for _, f := range d.fields(v.Type()) {
 		if f.Tag.Get("json") == key {
 			seen[key] = at
+			if _, top := v.Addr().Interface().(*rawScenario); top {
+				d.inside = slices.Contains(parametric, key)
+			}
 			d.bind(key, kv.Value, v.FieldByIndex(f.Index))
 			return
 		}

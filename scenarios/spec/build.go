@@ -80,6 +80,12 @@ func (b *builder) head(raw *rawScenario) {
 	if raw.Seed != nil {
 		b.sc.Topology.Seed = raw.Seed.V
 	}
+	if raw.Repeat != nil {
+		b.sc.Repeat = raw.Repeat.V
+		if cells := b.combined(); cells*b.sc.Repeat > maxRuns {
+			b.add(raw.Repeat.mark, bad("repeat: %d times %d combinations of values are more than %d runs", b.sc.Repeat, cells, maxRuns).want("fewer"))
+		}
+	}
 	if raw.Kernels != nil {
 		b.sc.Kernels = &raw.Kernels.V
 	}

@@ -113,12 +113,16 @@ func (b *builder) absolute(r *rawExpect) {
 	for _, e := range r.Kernels.list {
 		b.absolute(e.value)
 	}
-	if r.Elapsed == nil {
+	b.absoluteTime("elapsed", r.Elapsed)
+}
+
+func (b *builder) absoluteTime(key string, v *bound) {
+	if v == nil {
 		return
 	}
-	for _, t := range []Term{r.Elapsed.V.Term, r.Elapsed.V.Upper} {
+	for _, t := range []Term{v.V.Term, v.V.Upper} {
 		if t.Unit != Nanoseconds {
-			b.add(r.Elapsed.mark, bad("elapsed: an exec step has no target, so there is no %s", t.Unit).want("a duration such as 300ms"))
+			b.add(v.mark, bad("%s: an exec step has no target, so there is no %s", key, t.Unit).want("a duration such as 300ms"))
 			return
 		}
 	}

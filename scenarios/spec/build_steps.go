@@ -26,18 +26,30 @@ func (b *builder) step(r *rawStep) Step {
 	s := Step{Line: r.line}
 	switch {
 	case r.connect != nil:
-		s.Connect, s.Expect = b.connect(r.connect), b.expect(r.connect.Expect)
+		s.Connect = b.connect(r.connect)
+		b.observing(&s, "connect", r.connect.Repeat, r.connect.Expect)
+		if r.connect.As != nil && s.Repeat > 1 {
+			b.add(r.connect.Repeat.mark, bad("repeat: as keeps one connection open").want("no as, or no repeat"))
+		}
 	case r.http != nil:
-		s.HTTP, s.Expect = b.http(r.http), b.expect(r.http.Expect)
+		s.HTTP = b.http(r.http)
+		b.observing(&s, "http", r.http.Repeat, r.http.Expect)
 	case r.exec != nil:
-		s.Exec, s.Expect = b.exec(r.exec), b.expect(r.exec.Expect)
+		s.Exec = b.exec(r.exec)
+		b.observing(&s, "exec", r.exec.Repeat, r.exec.Expect)
+		if s.Exec.Background && s.Repeat > 1 {
+			b.add(r.exec.Repeat.mark, bad("repeat: in the background, a program is started once").want("no background, or no repeat"))
+		}
 		b.absolute(r.exec.Expect)
 	case r.exchange != nil:
-		s.Exchange, s.Expect = b.exchange(r.exchange), b.expect(r.exchange.Expect)
+		s.Exchange = b.exchange(r.exchange)
+		b.observing(&s, "exchange", r.exchange.Repeat, r.exchange.Expect)
 	case r.await != nil:
-		s.Await, s.Expect = b.await(r.await), b.expect(r.await.Expect)
+		s.Await = b.await(r.await)
+		b.observing(&s, "await", nil, r.await.Expect)
 	case r.close != nil:
-		s.Close, s.Expect = b.closing(r.close), b.expect(r.close.Expect)
+		s.Close = b.closing(r.close)
+		b.observing(&s, "close", nil, r.close.Expect)
 	case r.scan != nil:
 		s.Scan, s.Expect = b.scan(r.scan), b.expect(r.scan.Expect)
 		b.scanned(s.Scan, r.scan.Expect)
@@ -54,6 +66,15 @@ func (b *builder) step(r *rawStep) Step {
 		s.Parallel = b.parallel(r.parallel)
 	}
 	return s
+}
+
+// observing are the repetitions and the expectations of a step.
+func (b *builder) observing(s *Step, kind string, repeat *repetitions, r *rawExpect) {
+	if repeat != nil {
+		s.Repeat = repeat.V
+	}
+	s.Expect = b.expect(r)
+	b.whole(s.Expect, r, kind, s.Repeat)
 }
 
 func (b *builder) connect(r *rawConnect) *Connect {

@@ -57,11 +57,46 @@ func (d *decoder) decode(src []byte) (sc *Scenario) {
 	if root == nil {
 		return nil
 	}
+	if d.params, d.parametrised = d.matrix(root); !d.parametrised {
+		return d.one(root)
+	}
+	d.unused(root)
+	return d.cells(root)
+}
+
+// one decodes the scenario of one cell, or of a file without a matrix.
+func (d *decoder) one(root ast.Node) *Scenario {
+	d.lost, d.count, d.inside = nil, len(d.problems), false
 	var raw rawScenario
 	if !d.scenario(root, &raw) {
 		return nil
 	}
 	return d.build(&raw)
+}
+
+// cells decodes the scenario of every combination of values. The whole is like the
+// first of them.
+func (d *decoder) cells(root ast.Node) *Scenario {
+	var whole Scenario
+	for _, d.cell = range d.combinations(d.params) {
+		c := d.one(root)
+		if c == nil || len(d.problems) >= maxProblems {
+			return nil
+		}
+		if len(d.problems) > 0 {
+			continue
+		}
+		for i, p := range d.params {
+			c.Cell = append(c.Cell, Assignment{p.name, p.values[d.cell[i]].text})
+		}
+		if whole.Cells == nil {
+			first := *c
+			first.Cell = nil
+			whole = first
+		}
+		whole.Cells = append(whole.Cells, c)
+	}
+	return &whole
 }
 
 func (d *decoder) scenario(root ast.Node, raw *rawScenario) bool {

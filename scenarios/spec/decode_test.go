@@ -274,8 +274,8 @@ func TestManyProblems(t *testing.T) {
 
 func TestNotSupported(t *testing.T) {
 	for src, want := range map[string]bool{
-		"name: a\nrepeat: 3\nnodes: {a: {}}\nsteps: [{wait: 1s}]\n": true,
-		"name: a\nrepaet: 3\nnodes: {a: {}}\nsteps: [{wait: 1s}]\n": false,
+		"name: a\nnodes: {a: {role: switch}}\nsteps: [{wait: 1s}]\n": true,
+		"name: a\nnodes: {a: {role: swich}}\nsteps: [{wait: 1s}]\n":  false,
 	} {
 		_, err := Decode("a.yaml", []byte(src))
 		var p *Problems

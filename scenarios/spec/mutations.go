@@ -14,6 +14,10 @@ func (s *Scenario) Mutated(i int) *Scenario {
 	m := *s
 	m.Mutation = i + 1
 	m.Steps = append([]Step{{Set: &s.Mutations[i]}}, s.Steps...)
+	m.Cells = nil
+	for _, c := range s.Cells {
+		m.Cells = append(m.Cells, c.Mutated(i))
+	}
 	return &m
 }
 

@@ -51,6 +51,11 @@ type rawExpect struct {
 	ConnectedTo *ref           `json:"connected_to" on:"connect,http" doc:"the node or the address that the connection is to"`
 	Attempts    []*rawAttempt  `json:"attempts" on:"connect,http" doc:"the addresses that were tried, in order"`
 
+	Outcomes entries[portion] `json:"outcomes" on:"connect,http,exchange,await" doc:"the shares of outcomes over all repetitions, such as connected: >= 95% in quotes"`
+	P50      *rawTimes        `json:"p50" on:"connect,http,exec,exchange,await,close" doc:"times that half of the repetitions do not exceed"`
+	P95      *rawTimes        `json:"p95" on:"connect,http,exec,exchange,await,close" doc:"times that 95% of the repetitions do not exceed"`
+	Max      *rawTimes        `json:"max" on:"connect,http,exec,exchange,await,close" doc:"the longest times of all repetitions"`
+
 	Kernels entries[rawExpect] `json:"kernels" on:"connect,http,exec,exchange,await,close,scan,flood" doc:"what is expected in addition on some kernels, by a range of versions such as >= 6.5 in quotes"`
 }
 
@@ -166,17 +171,22 @@ func (v *outcome) read(d *decoder, key string, n ast.Node) bool {
 }
 
 func (v *outcome) parse(s scalar) (c *complaint) {
-	all := agents.ConnectOutcomes
-	switch v.step {
-	case "exchange":
-		all = agents.ExchangeOutcomes
-	case "await":
-		all = agents.AwaitOutcomes
-	}
+	all := outcomesOf(v.step)
 	if v.V, c = pick(s, all); c != nil && slices.Contains(allOutcomes(), agents.Outcome(s.text)) {
 		c.message = article(v.step) + " step cannot end " + quote(s.text)
 	}
 	return c
+}
+
+// outcomesOf are those of a kind of step.
+func outcomesOf(kind string) []agents.Outcome {
+	switch kind {
+	case "exchange":
+		return agents.ExchangeOutcomes
+	case "await":
+		return agents.AwaitOutcomes
+	}
+	return agents.ConnectOutcomes
 }
 
 func allOutcomes() []agents.Outcome {

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"reflect"
+	"strings"
 
 	"testbed/topo"
 
@@ -20,11 +21,12 @@ type rawScenario struct {
 	Clock     *clock           `json:"clock" doc:"host or virtual: what the scenario's time passes by; default host"`
 	Kernels   *kernels         `json:"kernels" doc:"the kernels that the scenario is for, such as >= 6.5 in quotes; on others it is skipped. Default all"`
 	Seed      *seed            `json:"seed" doc:"drives every random choice of the testbed; default 1"`
+	Matrix    *rawMatrix       `json:"matrix" doc:"parameters and the lists of their values: the scenario is run with each combination, with the values where ${name} stands"`
+	Repeat    *repetitions     `json:"repeat" doc:"how many times it is run, each time in a network of its own; default 1"`
 	Nodes     entries[rawNode] `json:"nodes" jsonschema:"required" doc:"the hosts and routers, by name, such as {client: {}, server: {}}"`
 	Links     []*rawLink       `json:"links" doc:"the links between two nodes each"`
 	Mutations []*rawSet        `json:"mutations" doc:"changes of the network, written as those of a set step, of which each must make the scenario fail"`
 	Steps     stepList         `json:"steps" jsonschema:"required" doc:"what happens, in order, such as [{connect: server:80, from: client}]"`
-	_         struct{}         `later:"matrix repeat"`
 }
 
 func (*rawScenario) noun() string { return "a scenario" }
@@ -235,6 +237,9 @@ func (e *entries[T]) read(d *decoder, key string, n ast.Node) bool {
 		name, c := keyOf(kv.Key)
 		if first, dup := seen[name]; dup {
 			c = bad("%s again: it is already on line %d", quote(name), first.line).want("each key once")
+		}
+		if c == nil && d.parametrised && strings.Contains(name, "${") {
+			c = bad("%s: a parameter cannot be a part of a key", quote(name)).want("parameters in values")
 		}
 		if c != nil {
 			d.add(at, c)

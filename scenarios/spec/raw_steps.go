@@ -112,6 +112,7 @@ type rawConnect struct {
 	From    *ref    `json:"from" jsonschema:"required" doc:"the node that does it"`
 	Family  *choice `json:"family" doc:"ipv4, ipv6, any or happy-eyeballs; default ipv4"`
 	rawEyeballs
+	rawRepeat
 	Timeout *timespan  `json:"timeout" doc:"ends the attempt; default none but the kernel's own"`
 	As      *title     `json:"as" doc:"keeps the connection open under this name"`
 	Probes  *truth     `json:"keepalive" doc:"true has the kernel probe the connection while it is idle; default false"`
@@ -128,6 +129,7 @@ type rawHTTP struct {
 	From   *ref    `json:"from" jsonschema:"required" doc:"the node that does it"`
 	Family *choice `json:"family" doc:"ipv4, ipv6, any or happy-eyeballs; default ipv4"`
 	rawEyeballs
+	rawRepeat
 	Timeout *timespan  `json:"timeout" doc:"ends the whole request; default 30s"`
 	Expect  *rawExpect `json:"expect" doc:"what must be observed"`
 }
@@ -142,18 +144,20 @@ type rawExec struct {
 	Background *truth        `json:"background" doc:"true leaves it running until the scenario ends; default false"`
 	Ready      *port         `json:"ready" doc:"the TCP port on which something in the node must listen before the step ends; needs background"`
 	Env        entries[word] `json:"env" doc:"variables added to its environment"`
-	Expect     *rawExpect    `json:"expect" doc:"what must be observed"`
+	rawRepeat
+	Expect *rawExpect `json:"expect" doc:"what must be observed"`
 }
 
 func (*rawExec) noun() string { return "an exec step" }
 
 type rawExchange struct {
 	mark
-	Exchange *title     `json:"exchange" jsonschema:"required" doc:"writes to the open connection of this name and reads until the answer is complete"`
-	Send     *word      `json:"send" doc:"what is written"`
-	Read     *reading   `json:"read" doc:"answer: until the answer is complete; nothing: what comes stays unread; end: until the other end has closed. Default answer"`
-	Timeout  *timespan  `json:"timeout" doc:"ends the wait for the answer; default 30s"`
-	Expect   *rawExpect `json:"expect" doc:"what must be observed"`
+	Exchange *title   `json:"exchange" jsonschema:"required" doc:"writes to the open connection of this name and reads until the answer is complete"`
+	Send     *word    `json:"send" doc:"what is written"`
+	Read     *reading `json:"read" doc:"answer: until the answer is complete; nothing: what comes stays unread; end: until the other end has closed. Default answer"`
+	rawRepeat
+	Timeout *timespan  `json:"timeout" doc:"ends the wait for the answer; default 30s"`
+	Expect  *rawExpect `json:"expect" doc:"what must be observed"`
 }
 
 func (*rawExchange) noun() string { return "an exchange step" }

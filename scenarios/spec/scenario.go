@@ -29,6 +29,13 @@ type Scenario struct {
 	Kernels  *Kernels
 	Topology topo.Topology
 	Steps    []Step
+	// Repeat is how many times it is run; 0 is once.
+	Repeat int
+	// Cells are a scenario for each combination of the values of its matrix; nil
+	// without one. The scenario itself is then like the first of them. Cell are the
+	// values of a scenario that is a cell.
+	Cells []*Scenario
+	Cell  []Assignment
 	// Mutations are changes of the network of which each must turn the scenario red;
 	// see Mutated.
 	Mutations []Set
@@ -63,6 +70,8 @@ type Step struct {
 	Flood    *Flood
 	Set      *Set
 	Parallel *Parallel
+	// Repeat is how many times it is performed, one after the other; 0 is once.
+	Repeat int
 	// Expect is nil when the step must only succeed.
 	Expect *Expect
 }
@@ -322,8 +331,32 @@ type Expect struct {
 	ConnectedTo string
 	// Attempts are all of them, in order.
 	Attempts []AttemptExpect
+	// Outcomes are the shares of outcomes over all repetitions. P50, P95 and Max are
+	// the time that so many percent of the repetitions do not exceed.
+	Outcomes      []OutcomeShare
+	P50, P95, Max []TimeOfAll
 	// Kernels are expected in addition; On chooses among them.
 	Kernels []KernelExpect
+}
+
+// OutcomeShare is how many of the repetitions end so.
+type OutcomeShare struct {
+	Outcome agents.Outcome
+	Share   Share
+}
+
+// Share is an expected part of all, from 0 to 1. About means exactly.
+type Share struct {
+	Bound        Bound
+	Value, Upper float64
+	Text         string
+}
+
+// TimeOfAll is what is expected of one of a step's times over all repetitions. Key
+// is that of the time, such as connect_time.
+type TimeOfAll struct {
+	Key      string
+	Duration Duration
 }
 
 // Unit is what a Term's value is counted in.

@@ -35,6 +35,7 @@ func Schema() ([]byte, error) {
 	delete(s.Definitions, "expect")
 	include(r, s, "set-link", reflect.TypeFor[rawSetLink]())
 	include(r, s, "set-node", reflect.TypeFor[rawSetNode]())
+	allowParameters(s)
 	out, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode schema: %w", err)
@@ -128,7 +129,7 @@ func (rawSet) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Ref: "#/$defs/set-link"}, {Ref: "#/$defs/set-node"}}}
 }
 
-// JSONSchemaExtend names the kinds of packets, and the counters.
+// JSONSchemaExtend names the keys of maps: kinds of packets, counters, outcomes.
 func (rawExpect) JSONSchemaExtend(s *jsonschema.Schema) {
 	if p, ok := s.Properties.Get("packets"); ok {
 		p.PropertyNames = &jsonschema.Schema{Enum: enum(packetKinds)}
@@ -138,6 +139,10 @@ func (rawExpect) JSONSchemaExtend(s *jsonschema.Schema) {
 	}
 	if p, ok := s.Properties.Get("queries"); ok {
 		p.PropertyNames = &jsonschema.Schema{Enum: enum(topo.RecordTypes)}
+	}
+	if p, ok := s.Properties.Get("outcomes"); ok {
+		one := uint64(1)
+		p.PropertyNames, p.MinProperties = &jsonschema.Schema{Enum: enum(allOutcomes())}, &one
 	}
 }
 

@@ -97,6 +97,7 @@ func (d *decoder) text(src []byte) (string, bool) {
 // acceptable refuses YAML that no scenario needs and that would let a small
 // file ask for much work, before the parser sees it.
 func (d *decoder) acceptable(tokens token.Tokens) bool {
+	d.tokens = len(tokens)
 	if len(tokens) > maxTokens {
 		d.add(mark{line: 1, col: 1}, bad("the file has more than %d words and signs", maxTokens).want("a smaller file"))
 		return false
@@ -161,7 +162,11 @@ func (d *decoder) syntax(err error) {
 	}
 	for _, x := range explained {
 		if strings.Contains(message, x.part) {
-			d.add(m, bad("YAML: %s", x.message).want(x.valid))
+			valid := x.valid
+			if strings.Contains(d.line(m.line), "${") {
+				valid += "; a parameter in quotes: \"${name}\""
+			}
+			d.add(m, bad("YAML: %s", x.message).want(valid))
 			return
 		}
 	}

@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"testbed/netem"
@@ -29,6 +30,15 @@ type Result struct {
 	// Capture is what crossed the links; nil if it was not asked for, or no links
 	// were built.
 	Capture *Capture
+	// Repetition is which one of several the Steps are of, from 1: the first that was
+	// not as expected, else the first; 0 where there is one. Seed is its seed, and
+	// Series what all of them observed, for each step that observes something.
+	Repetition int
+	Seed       uint64
+	Series     []Series
+	// Cells are the results of a scenario that is run more than once: one for each
+	// combination of its matrix, or one. Steps is empty then.
+	Cells []*Result
 	// Err is set when the testbed itself failed or was interrupted; the steps
 	// before it are there.
 	Err error
@@ -60,7 +70,12 @@ func (r *Result) OK() bool {
 			return false
 		}
 	}
-	return true
+	for i := range r.Series {
+		if !r.Series[i].OK() {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(r.Cells, func(c *Result) bool { return !c.OK() })
 }
 
 // Nested are the steps of a parallel step, in the order of the file.
@@ -101,4 +116,14 @@ func (r *Result) Each() iter.Seq2[string, *StepResult] {
 			}
 		}
 	}
+}
+
+// Repetitions is how often the steps of a cell were performed.
+func (r *Result) Repetitions() (n int) {
+	for i := range r.Series {
+		for k := range r.Series[i].Samples {
+			n = max(n, r.Series[i].Samples[k].Repetition)
+		}
+	}
+	return n
 }

@@ -83,6 +83,10 @@ type Observation struct {
 	// where other steps ran at that time, whose packets they count too.
 	Rules       []observe.RuleCount
 	RulesShared bool
+	// Samples are what each repetition made of a step that is performed several times
+	// in a row, of which Repetition, from 1, is the one that the rest is of.
+	Samples    []Sample
+	Repetition int
 	// Parallel are the observations of a parallel step's own steps.
 	Parallel []*Observation
 	// Rewrites are what nodes on the way changed in the packets of Journeys.

@@ -27,9 +27,11 @@ type order struct {
 	Mutation int
 	Capture  bool
 	Links    netem.MediumName
+	// Cell, First and Count are those of run.Part.
+	Cell, First, Count int
 }
 
-// event is what a guest tells: a step that begins, or the scenario's end.
+// event is what a guest tells: a step that begins, or the end of a run.
 type event struct {
 	Step  int
 	Title string
@@ -123,6 +125,21 @@ func newDone(s *spec.Scenario, r *verdict.Result) *done {
 		}
 	}
 	return d
+}
+
+// lighten leaves out what only the story of a run needs.
+func (d *done) lighten() {
+	d.Capture = nil
+	for _, s := range d.Steps {
+		lighten(s.Observation)
+	}
+}
+
+func lighten(o *verdict.Observation) {
+	o.Journeys, o.Earlier, o.Stdout, o.Stderr, o.Answer, o.Rules = nil, nil, "", "", "", nil
+	for _, n := range o.Parallel {
+		lighten(n)
+	}
 }
 
 // result is the result as the host has it.

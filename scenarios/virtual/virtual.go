@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"runtime"
-	"sync"
 
 	"testbed/netem"
 	"testbed/scenarios/run"
@@ -27,10 +26,10 @@ type Options struct {
 	Capture bool
 	// Links says which medium carries the links; empty stands for netem.Auto.
 	Links netem.MediumName
-	// OnStart, OnStep and OnDone are told of progress, from the scenario's own
-	// goroutine. Any may be nil.
+	// OnStart, OnStep, OnRun and OnDone are those of run.Progress.
 	OnStart func(*spec.Scenario)
 	OnStep  func(s *spec.Scenario, step int, title string)
+	OnRun   func(s *spec.Scenario, done int)
 	OnDone  func(*verdict.Result)
 }
 
@@ -42,51 +41,55 @@ func (o Options) Slots() int {
 	return runtime.NumCPU()
 }
 
+// inOneGuest is how many repetitions of a scenario one guest performs, one after the
+// other. It is the same for all, because a repetition finds what those before it left
+// in the guest's kernel.
+const inOneGuest = 10
+
 // All runs scenarios on a machine, some at once, and returns their results in the
 // order given. Each one is on its own: its result does not depend on the others.
 func All(ctx context.Context, m *machine.Machine, list []*spec.Scenario, o Options) []*verdict.Result {
-	results := make([]*verdict.Result, len(list))
-	slots := make(chan struct{}, o.Slots())
-	var wg sync.WaitGroup
-	for i, s := range list {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			results[i] = Scenario(ctx, m, s, o)
-		})
+	told := run.Progress{OnStart: o.OnStart, OnStep: o.OnStep, OnRun: o.OnRun, OnDone: o.OnDone}
+	return run.InParts(ctx, list, inOneGuest, o.Slots(), told, func(ctx context.Context, p run.Part, told run.Progress) []*verdict.Result {
+		return inGuest(ctx, m, p, o, told)
+	})
+}
+
+// Scenario runs one scenario in a guest of its own, or in several one after the other
+// if it is run more than once. Everything that goes wrong is in the result.
+func Scenario(ctx context.Context, m *machine.Machine, s *spec.Scenario, o Options) *verdict.Result {
+	o.Jobs = 1
+	return All(ctx, m, []*spec.Scenario{s}, o)[0]
+}
+
+// inGuest runs a part of a scenario in a guest of its own.
+func inGuest(ctx context.Context, m *machine.Machine, p run.Part, o Options, told run.Progress) []*verdict.Result {
+	runs := p.Runs()
+	results, err := perform(ctx, m, p, runs, o, told)
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = run.ErrInterrupted
 	}
-	wg.Wait()
+	for i := len(results); i < len(runs); i++ {
+		results = append(results, &verdict.Result{Scenario: runs[i], Began: vm.Epoch, Clock: verdict.Virtual, Kernel: m.Kernel().Release, Err: err})
+	}
 	return results
 }
 
-// Scenario runs one scenario in a guest of its own. Everything that goes wrong is
-// in the result.
-func Scenario(ctx context.Context, m *machine.Machine, s *spec.Scenario, o Options) *verdict.Result {
-	if o.OnStart != nil {
-		o.OnStart(s)
-	}
-	r, err := scenario(ctx, m, s, o)
-	if err != nil {
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			err = run.ErrInterrupted
-		}
-		r = &verdict.Result{Scenario: s, Began: vm.Epoch, Clock: verdict.Virtual, Kernel: m.Kernel().Release, Err: err}
-	}
-	if o.OnDone != nil {
-		o.OnDone(r)
-	}
-	return r
-}
-
-func scenario(ctx context.Context, m *machine.Machine, s *spec.Scenario, o Options) (*verdict.Result, error) {
+// perform has a guest do a part, and returns the results of the runs that it told of.
+// They are all of them if there is no error.
+func perform(ctx context.Context, m *machine.Machine, p run.Part, runs []*spec.Scenario, o Options, told run.Progress) (results []*verdict.Result, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	s := p.Scenario
 	if len(s.Source) == 0 {
 		return nil, fmt.Errorf("scenario %s has no text to hand to a guest: read it with spec.DecodeFile", s.Name)
 	}
-	ord := order{Source: s.Source, Seed: s.Topology.Seed, Mutation: s.Mutation, Capture: o.Capture, Links: o.Links}
-	files, err := programs(s)
+	ord := order{
+		Source: s.Source, Seed: s.Topology.Seed, Mutation: s.Mutation, Capture: o.Capture, Links: o.Links,
+		Cell: p.Cell, First: p.First, Count: p.Count,
+	}
+	files, err := programs(runs[0])
 	if err != nil {
 		return nil, err
 	}
@@ -94,34 +97,50 @@ func scenario(ctx context.Context, m *machine.Machine, s *spec.Scenario, o Optio
 	if err != nil {
 		return nil, err
 	}
-	var (
-		told   *done
-		stderr []byte
-	)
-	code, err := m.Do(ctx, &vm.Job{Seed: kernelSeed(s.Topology.Seed), Files: files, Payload: payload}, func(rec vm.Record) error {
+	var stderr []byte
+	code, err := m.Do(ctx, &vm.Job{Seed: kernelSeed(runs[0].Topology.Seed), Files: files, Payload: payload}, func(rec vm.Record) error {
 		switch rec.Kind {
 		case vm.Stdout, vm.Stderr:
 			stderr = append(stderr, rec.Data...)
 		case vm.Event:
-			var e event
-			if err := decode(rec.Data, &e); err != nil {
-				return err
-			}
-			if e.Done != nil {
-				told = e.Done
-			} else if o.OnStep != nil {
-				o.OnStep(s, e.Step, e.Title)
-			}
+			return happened(rec.Data, runs, &results, told)
 		}
 		return nil
 	})
 	switch {
 	case err != nil:
-		return nil, err
-	case code != 0 || told == nil:
-		return nil, fmt.Errorf("the guest failed with code %d: %s", code, stderr)
+		return results, err
+	case code != 0 || len(results) < len(runs):
+		return results, fmt.Errorf("the guest failed with code %d: %s", code, stderr)
 	}
-	return told.result(s)
+	return results, nil
+}
+
+// happened takes what a guest tells.
+func happened(data []byte, runs []*spec.Scenario, results *[]*verdict.Result, told run.Progress) error {
+	var e event
+	if err := decode(data, &e); err != nil {
+		return err
+	}
+	if e.Done == nil {
+		if told.OnStep != nil {
+			told.OnStep(runs[0], e.Step, e.Title)
+		}
+		return nil
+	}
+	n := len(*results)
+	if n == len(runs) {
+		return fmt.Errorf("the guest tells of run %d of %d", n+1, n)
+	}
+	r, err := e.Done.result(runs[n])
+	if err != nil {
+		return err
+	}
+	*results = append(*results, r)
+	if told.OnRun != nil {
+		told.OnRun(runs[n], 1)
+	}
+	return nil
 }
 
 // kernelSeed spreads a scenario's seed, which is small, over all bits.

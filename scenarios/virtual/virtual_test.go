@@ -34,6 +34,7 @@ func TestVirtualClock(t *testing.T) {
 			t.Run("repeats", func(t *testing.T) { testRepeats(t, m) })
 			t.Run("connect-time", func(t *testing.T) { testConnectTime(t, m) })
 			t.Run("exec", func(t *testing.T) { testExec(t, m) })
+			t.Run("cells", func(t *testing.T) { testCells(t, m) })
 		})
 	}
 }
