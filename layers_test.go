@@ -23,7 +23,7 @@ var mayImport = []struct {
 	{"netem/qdisc", []string{"topo", "topo/netns", "topo/rtnl", "topo/sandbox"}},
 	{"netem/conformance", []string{"topo/netns"}},
 	{"netem", nil},
-	{"topo/build", []string{"netem", "netem/qdisc", "netem/wire", "observe", "topo/netns", "topo/nft", "topo/rtnl", "topo/ruleset"}},
+	{"topo/build", []string{"netem", "netem/qdisc", "netem/wire", "observe", "topo/netns", "topo/nft", "topo/rtnl", "topo/ruleset", "topo/sandbox"}},
 	{"topo/netns", nil},
 	{"topo/sandbox", nil},
 	{"topo/rtnl", []string{"topo/netns", "topo/sandbox"}},

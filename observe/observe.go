@@ -191,6 +191,12 @@ const (
 	ByRuleset Cause = "ruleset"
 	// ByNAT is a packet that a NAT cannot translate.
 	ByNAT Cause = "untranslated"
+	// ByFiltering is a packet for an outside port of a NAT which is nobody's, or
+	// whose owner has not sent to where the packet comes from.
+	ByFiltering Cause = "unsolicited"
+	// ByExhaustion is a packet that would begin a mapping of a NAT without a free
+	// port.
+	ByExhaustion Cause = "no-port"
 	// ByRoute causes are those of the node's routing table.
 	ByBlackhole   Cause = "blackhole"
 	ByUnreachable Cause = "unreachable"
@@ -224,7 +230,8 @@ type Drop struct {
 	Link [2]string
 	// Cause is one of this package's or of netem's.
 	Cause Cause
-	// Rule is the firewall rule's name when Cause is ByRule.
+	// Rule is the firewall rule's name when Cause is ByRule, and that of the NAT's
+	// own when it is one of a NAT's.
 	Rule string
 	// Fault is the fault's name when it ended on a link by a fault, or was corrupted
 	// by one.

@@ -1,6 +1,7 @@
 package topo
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -91,8 +92,8 @@ func (p *Plan) Walk(from int, to netip.AddrPort) Walk {
 	at, dst := from, to.Addr()
 	for range len(p.Nodes) * 2 {
 		if p.owns(at, dst) {
-			next := p.forwarded(at, to.Port(), w.lastPeer(p))
-			if !next.IsValid() {
+			next := p.forwarded(at, netip.AddrPortFrom(dst, to.Port()), w.lastPeer(p))
+			if !next.Addr().IsValid() {
 				w.Arrived = true
 				return w
 			}
@@ -120,22 +121,40 @@ func (w *Walk) lastPeer(p *Plan) string {
 	return p.Nodes[w.Nodes[len(w.Nodes)-2]].Name
 }
 
-// forwarded is where a NAT sends what comes from its outside for one of its own
-// ports; invalid when it does not.
-func (p *Plan) forwarded(node int, port uint16, from string) netip.AddrPort {
+// forwarded is where a NAT sends what comes for one of its own addresses and
+// ports, from its outside or, if it hairpins, from its inside; invalid when it does
+// not, or only as its mappings are by then.
+func (p *Plan) forwarded(node int, to netip.AddrPort, from string) netip.AddrPort {
 	nat := p.Topology.Nodes[node].NAT
-	if nat == nil || from != nat.Outside {
+	if nat == nil || from == "" || from != nat.Outside && !nat.Hairpin {
+		return netip.AddrPort{}
+	}
+	return p.Forwarded(node, to)
+}
+
+// Forwarded is where a node's NAT forwards one of its addresses and ports for
+// good; invalid where it does not.
+func (p *Plan) Forwarded(node int, to netip.AddrPort) netip.AddrPort {
+	nat, v4 := p.Topology.Nodes[node].NAT, to.Addr().Is4()
+	if nat == nil {
+		return netip.AddrPort{}
+	}
+	if s, ok := nat.StaticFor(to.Addr()); ok {
+		return netip.AddrPortFrom(p.Resolve(node, p.graph.index[s.Node], v4), to.Port())
+	}
+	outside := p.Nodes[node].Toward(nat.Outside)
+	if outside == nil || to.Addr() != firstOf(outside.Addresses, v4) {
 		return netip.AddrPort{}
 	}
 	for _, f := range nat.Forward {
-		if f.Port == port {
-			return netip.AddrPortFrom(p.Resolve(node, p.graph.index[f.Node], true), f.ToPort)
+		if f.Port == to.Port() && f.Port != 0 {
+			return netip.AddrPortFrom(p.Resolve(node, p.graph.index[f.Node], v4), cmp.Or(f.ToPort, f.Port))
 		}
 	}
 	return netip.AddrPort{}
 }
 
-// Fronts are the nodes whose NAT forwards a port to a node, straight or through
+// Fronts are the nodes whose NAT forwards a port or an address to a node, straight or through
 // another NAT.
 func (p *Plan) Fronts(node int) (all []int) {
 	for todo := []int{node}; len(todo) > 0; todo = todo[1:] {
@@ -145,7 +164,8 @@ func (p *Plan) Fronts(node int) (all []int) {
 			if nat == nil || i == node || slices.Contains(all, i) {
 				continue
 			}
-			if slices.ContainsFunc(nat.Forward, func(f PortForward) bool { return f.Node == to }) {
+			if slices.ContainsFunc(nat.Forward, func(f PortForward) bool { return f.Node == to }) ||
+				slices.ContainsFunc(nat.Static, func(s StaticNAT) bool { return s.Node == to }) {
 				all, todo = append(all, i), append(todo, i)
 			}
 		}

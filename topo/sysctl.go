@@ -122,8 +122,8 @@ func natSysctls(nat *NAT) []Sysctl {
 		return nil
 	}
 	s := []Sysctl{{Name: "net.netfilter.nf_conntrack_tcp_loose", Value: "0"}}
-	for key, d := range nat.Timeouts {
-		s = append(s, Sysctl{Name: NATTimeouts[key], Value: strconv.Itoa(int(d.Seconds()))})
+	for key := range nat.Timeouts {
+		s = append(s, nat.timeoutSysctl(key))
 	}
 	slices.SortFunc(s, func(a, b Sysctl) int {
 		if a.Name < b.Name {
@@ -132,6 +132,20 @@ func natSysctls(nat *NAT) []Sysctl {
 		return 1
 	})
 	return s
+}
+
+// timeoutSysctl is the parameter for a state's timeout.
+func (n *NAT) timeoutSysctl(state string) Sysctl {
+	return Sysctl{Name: NATTimeouts[state], Value: strconv.Itoa(int(n.Timeout(state).Seconds()))}
+}
+
+// TimeoutSysctls are the parameters for every state's timeout, those that are not
+// named with the kernel's defaults.
+func (n *NAT) TimeoutSysctls() (all []Sysctl) {
+	for state := range NATTimeouts {
+		all = append(all, n.timeoutSysctl(state))
+	}
+	return all
 }
 
 // congestionControl is the node's TCP congestion control.

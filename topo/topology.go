@@ -164,46 +164,6 @@ type Listener struct {
 	After time.Duration
 }
 
-// NAT makes a router translate the source of what leaves toward its outside
-// neighbour to its own address there (RFC 5382 terms: a NAPT).
-type NAT struct {
-	// Outside names the neighbour beyond which the inside is unknown.
-	Outside string
-	// Forward are port forwardings from the outside address (destination NAT).
-	Forward []PortForward
-	// Timeouts are conntrack's, by the name of the state, in whole seconds: the
-	// key tcp_established is the sysctl nf_conntrack_tcp_timeout_established.
-	Timeouts map[string]time.Duration
-}
-
-// PortForward maps a TCP and UDP port of the outside address to an inside
-// node.
-type PortForward struct {
-	Port uint16
-	// Node is an inside node's name, ToPort the port there.
-	Node   string
-	ToPort uint16
-}
-
-// NATTimeouts maps each key of NAT.Timeouts to its sysctl.
-var NATTimeouts = map[string]string{
-	"tcp_syn_sent":       "net.netfilter.nf_conntrack_tcp_timeout_syn_sent",
-	"tcp_syn_recv":       "net.netfilter.nf_conntrack_tcp_timeout_syn_recv",
-	"tcp_established":    "net.netfilter.nf_conntrack_tcp_timeout_established",
-	"tcp_fin_wait":       "net.netfilter.nf_conntrack_tcp_timeout_fin_wait",
-	"tcp_close_wait":     "net.netfilter.nf_conntrack_tcp_timeout_close_wait",
-	"tcp_last_ack":       "net.netfilter.nf_conntrack_tcp_timeout_last_ack",
-	"tcp_time_wait":      "net.netfilter.nf_conntrack_tcp_timeout_time_wait",
-	"tcp_close":          "net.netfilter.nf_conntrack_tcp_timeout_close",
-	"tcp_max_retrans":    "net.netfilter.nf_conntrack_tcp_timeout_max_retrans",
-	"tcp_unacknowledged": "net.netfilter.nf_conntrack_tcp_timeout_unacknowledged",
-	"udp":                "net.netfilter.nf_conntrack_udp_timeout",
-	"udp_stream":         "net.netfilter.nf_conntrack_udp_timeout_stream",
-	"icmp":               "net.netfilter.nf_conntrack_icmp_timeout",
-	"icmpv6":             "net.netfilter.nf_conntrack_icmpv6_timeout",
-	"generic":            "net.netfilter.nf_conntrack_generic_timeout",
-}
-
 // NodeIndex is the index of the node with that name, or -1.
 func (t *Topology) NodeIndex(name string) int {
 	for i := range t.Nodes {

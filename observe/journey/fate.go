@@ -106,6 +106,9 @@ func (t *tracer) inNode(c *replica) observe.Fate {
 		return observe.Fate{Drop: d}
 	}
 	owner := t.owns(c.node, c.last.Packet.Dst)
+	if d, ok := t.refusedByNAT(c, owner); ok {
+		return observe.Fate{Drop: d}
+	}
 	if owner && (!changed || t.owns(c.node, p.Dst)) {
 		return t.atOwner(c)
 	}
@@ -125,8 +128,7 @@ func (t *tracer) inNode(c *replica) observe.Fate {
 	if owner && d.Cause == observe.Unknown { // the NAT has forgotten the flow
 		return observe.Fate{Delivered: true}
 	}
-	if name := t.takeNAT(pass); name != "" {
-		d.Cause, d.Rule = observe.ByNAT, name
+	if d, ok := t.untranslatable(pass); ok {
 		return observe.Fate{Drop: d}
 	}
 	if answer := t.takeAnswer(c, p); answer != nil {

@@ -35,12 +35,6 @@ type Input struct {
 	Until time.Time
 }
 
-// A NAT's own rules, by name, as topo/nft counts them.
-const (
-	natUntranslated = "nat:untranslated"
-	natUnsolicited  = "nat:unsolicited"
-)
-
 // Trace puts the frames together to journeys, in order of sending. Sightings of
 // one packet are recognised by what routers and NATs leave alone: lengths,
 // sequence numbers, flags, time stamps, the IPv4 identification, and a hop limit

@@ -373,7 +373,7 @@ func TestTrace(t *testing.T) {
 			s := segment{src: r.addr("nat", "server", 5000), dst: r.addr("nat", "phone", 22), flags: topo.SYN}
 			r.path(s, "inet", "nat")
 			r.count("nat", "nat:unsolicited", 1)
-		}, []string{"SYN inet>nat dead in nat: untranslated nat:unsolicited"}},
+		}, []string{"SYN inet>nat dead in nat: unsolicited nat:unsolicited"}},
 		{"for the NAT itself, once it has forgotten the flow", behindNAT(), func(r *record) {
 			in, out := r.phoneSYN()
 			r.pass("phone", "nat", in)

@@ -1,7 +1,6 @@
 package journey
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 
@@ -171,22 +170,6 @@ func (t *tracer) translated(node int, s observe.Sighting) (*observe.Packet, bool
 		h.DstPort, q.UDP = after.dst.Port(), &h
 	}
 	return &q, true
-}
-
-// portForward applies a NAT's port forwarding to what comes from outside.
-func (t *tracer) portForward(node int, s observe.Sighting) (endpoints, bool) {
-	nat := t.plan.Topology.Nodes[node].NAT
-	e := endpointsOf(s.Packet)
-	if nat == nil || t.neighbour(s) != nat.Outside || !t.owns(node, s.Packet.Dst) {
-		return e, false
-	}
-	for _, f := range nat.Forward {
-		if f.Port == e.dst.Port() && e.dst.Port() != 0 {
-			to := t.plan.Resolve(node, t.nodes[f.Node], s.Packet.Dst.Is4())
-			return endpoints{e.src, netip.AddrPortFrom(to, cmp.Or(f.ToPort, f.Port))}, to.IsValid()
-		}
-	}
-	return e, false
 }
 
 // neighbour is the node at the other end of a sighting's link.

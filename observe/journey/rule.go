@@ -105,23 +105,6 @@ func (t *tracer) takeRule(p passage) *topo.Rule {
 	return nil
 }
 
-// takeNAT uses up one match of a NAT's own rules for what it cannot translate.
-func (t *tracer) takeNAT(p passage) string {
-	nat := t.plan.Topology.Nodes[p.node].NAT
-	if nat == nil {
-		return ""
-	}
-	name := natUntranslated
-	if p.in == nat.Outside {
-		name = natUnsolicited
-	}
-	if k := (ruleKey{p.node, name}); t.counts[k] > 0 {
-		t.counts[k]--
-		return name
-	}
-	return ""
-}
-
 // byRule is the fate of a packet that a rule ended.
 func (t *tracer) byRule(node int, r *topo.Rule) observe.Fate {
 	d := observe.Drop{Node: t.plan.Nodes[node].Name, Cause: observe.ByRule, Rule: r.Name}

@@ -138,6 +138,8 @@ func killed(j *observe.Journey) string {
 		what = fmt.Sprintf("rule %s (%s)", d.Rule, how)
 	case observe.ByNAT:
 		what = "no translation"
+	case observe.ByExhaustion:
+		what = "no free port"
 	case observe.ByBlackhole, observe.ByUnreachable, observe.ByProhibit:
 		what += " route"
 	case observe.ByNoRoute:

@@ -47,6 +47,10 @@ func endingOf(d observe.Drop) ending {
 		return ending{agent: "rule " + rule + " at " + node, verb: "dropped"}
 	case observe.ByNAT:
 		return ending{agent: "the NAT at " + node + ", which has no entry for this flow", verb: "dropped"}
+	case observe.ByFiltering:
+		return ending{agent: "the NAT at " + node + ", which lets in only what the inside has sent for", verb: "dropped"}
+	case observe.ByExhaustion:
+		return ending{agent: "the NAT at " + node + ", which has no outside port left", verb: "dropped"}
 	case observe.ByBlackhole:
 		return ending{agent: "a blackhole route at " + node, verb: "discarded"}
 	case observe.ByUnreachable:

@@ -188,12 +188,16 @@ func (l *Lab) set(s spec.Set) error {
 		ifSet(s.Firewall, func(r []topo.Rule) error { return l.net.SetFirewall(node, r) }),
 		ifAny(s.Rulesets, func(r []topo.Ruleset) error { return l.net.SetRulesets(node, r) }),
 		ifSet(s.Flows, func(most uint32) error { return l.net.SetFlows(node, most) }),
+		ifSet(s.NAT, func(n topo.NAT) error { return l.net.SetNAT(node, n) }),
 		ifSet(s.Sysctls, func(v []topo.Sysctl) error { return l.net.SetSysctls(node, v) }),
 		ifSet(s.Routes, func(r []topo.Route) error { return l.net.SetRoutes(node, r) }),
 	} {
 		if err := change(); err != nil {
 			return err
 		}
+	}
+	if s.FlushNAT {
+		return l.net.FlushNAT(node)
 	}
 	return nil
 }

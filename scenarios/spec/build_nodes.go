@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"testbed/topo"
 )
@@ -14,11 +13,11 @@ func (b *builder) node(n *topo.Node, raw *rawNode) {
 	n.Resolver = b.resolver(n, raw.Resolver)
 	n.Stub = b.stub(raw.Asks)
 	n.Firewall = b.firewall(n, raw.Firewall)
-	n.NAT = b.nat(n, raw.NAT)
 	n.Rulesets = topo.WithRulesets(nil, rulesets(raw.Nftables, raw.Iptables, raw.IP6tables))
 	n.Flows = flows(raw.Conntrack)
 	n.Sysctls = b.sysctls(&raw.Sysctls)
 	n.Addresses = b.addresses(n, raw.Addresses)
+	n.NAT = b.nat(n, raw.NAT)
 	n.Routes = b.routes(n, raw.Routes)
 }
 
@@ -94,54 +93,6 @@ func (b *builder) sysctls(raw *entries[setting]) (all []topo.Sysctl) {
 
 // maxSysctl bounds the name of a kernel parameter, in bytes.
 const maxSysctl = 200
-
-func (b *builder) nat(n *topo.Node, raw *rawNAT) *topo.NAT {
-	if raw == nil {
-		return nil
-	}
-	if n.Role != topo.Router {
-		b.add(raw.mark, bad("nat on %q, which is no router", n.Name).want("nat with role: router"))
-	}
-	nat := &topo.NAT{}
-	if b.neighbour("outside", n.Name, raw.Outside) {
-		nat.Outside = raw.Outside.V
-	}
-	used := map[uint16]bool{}
-	for _, f := range raw.Forward {
-		if f.Port == nil || f.To == nil {
-			continue
-		}
-		if used[f.Port.V] {
-			b.add(f.Port.mark, bad("port %d is forwarded already", f.Port.V).want("one forwarding of each port"))
-		}
-		used[f.Port.V] = true
-		nat.Forward = append(nat.Forward, b.forward(n, nat, f))
-	}
-	for _, e := range raw.Timeouts.list {
-		if _, ok := topo.NATTimeouts[e.key]; !ok {
-			keys := sortedKeys(topo.NATTimeouts)
-			b.add(e.at, bad("no timeout is named %s", quote(e.key)).want(join(keys)).near(nearest(e.key, keys)))
-		} else if e.value != nil {
-			if nat.Timeouts == nil {
-				nat.Timeouts = map[string]time.Duration{}
-			}
-			nat.Timeouts[e.key] = e.value.V
-		}
-	}
-	return nat
-}
-
-func (b *builder) forward(n *topo.Node, nat *topo.NAT, f *rawForward) topo.PortForward {
-	to := ref{value[string]{mark: f.To.mark, V: f.To.V.Host}}
-	if b.known("to", &to) && (to.V == n.Name || to.V == nat.Outside) {
-		b.add(f.To.mark, bad("to: %q is not inside the nat", to.V).want("a node on the inside"))
-	}
-	p := topo.PortForward{Port: f.Port.V, Node: to.V, ToPort: f.To.V.Port}
-	if p.ToPort == 0 {
-		p.ToPort = p.Port
-	}
-	return p
-}
 
 func (b *builder) addresses(n *topo.Node, raw *rawAddresses) (all []topo.Address) {
 	if raw == nil {

@@ -45,8 +45,8 @@ func (b *builder) setLink(s *Set, r *rawSetLink) {
 }
 
 func (b *builder) setNode(s *Set, r *rawSetNode) {
-	if r.Listen == nil && r.Firewall == nil && r.Sysctls == nil && r.Routes == nil && r.Conntrack == nil && r.Nftables == nil && r.Iptables == nil && r.IP6tables == nil && !r.partial {
-		b.add(r.mark, bad("a set that changes nothing").want("one of listen, firewall, nftables, iptables, ip6tables, conntrack, sysctls, routes"))
+	if r.Listen == nil && r.Firewall == nil && r.Sysctls == nil && r.Routes == nil && r.Conntrack == nil && r.NAT == nil && r.Flush == nil && r.Nftables == nil && r.Iptables == nil && r.IP6tables == nil && !r.partial {
+		b.add(r.mark, bad("a set that changes nothing").want("one of listen, firewall, nftables, iptables, ip6tables, conntrack, nat, flush, sysctls, routes"))
 	}
 	if !b.known("node", r.Node) {
 		return
@@ -73,6 +73,7 @@ func (b *builder) setNode(s *Set, r *rawSetNode) {
 		s.Flows = &most
 		changes = append(changes, fmt.Sprintf("room for %s", plural(int(most), "flow")))
 	}
+	changes = append(changes, b.setTranslation(s, &n, r)...)
 	if r.Sysctls != nil {
 		sysctls := nonNil(b.sysctls(r.Sysctls))
 		s.Sysctls = &sysctls
@@ -93,6 +94,22 @@ func rulesetText(r topo.Ruleset) string {
 		return "no ruleset of " + string(r.Tool)
 	}
 	return "another ruleset of " + string(r.Tool)
+}
+
+// setTranslation changes or flushes a node's NAT.
+func (b *builder) setTranslation(s *Set, n *topo.Node, r *rawSetNode) (changes []string) {
+	if r.NAT != nil {
+		if s.NAT = b.setNAT(n, r.NAT); s.NAT != nil {
+			changes = append(changes, natText(s.NAT))
+		}
+	}
+	if r.Flush != nil {
+		if s.FlushNAT = true; n.NAT == nil {
+			b.add(r.Flush.mark, bad("flush: %q has no nat", n.Name).want("a node with nat"))
+		}
+		changes = append(changes, "the NAT forgets all")
+	}
+	return changes
 }
 
 func nonNil[T any](s []T) []T {

@@ -155,7 +155,7 @@ var packetKinds = []string{"syn", "syn_ack", "ack", "rst", "fin"}
 
 // causes are observe's, then netem's.
 var causes = []observe.Cause{
-	observe.ByRule, observe.ByRuleset, observe.ByNAT, observe.ByFullTable, observe.ByRPFilter, observe.ByBlackhole, observe.ByUnreachable, observe.ByProhibit, observe.ByNoRoute,
+	observe.ByRule, observe.ByRuleset, observe.ByNAT, observe.ByFiltering, observe.ByExhaustion, observe.ByFullTable, observe.ByRPFilter, observe.ByBlackhole, observe.ByUnreachable, observe.ByProhibit, observe.ByNoRoute,
 	observe.ByNoNeighbour, observe.ByTTL, observe.ByMTU, observe.ByNoForwarding, observe.ByFullQueue, observe.Unknown,
 	observe.Cause(netem.Lost), observe.Burst, observe.Corrupted, observe.Cause(netem.TooBig), observe.Cause(netem.LinkDown), observe.Cause(netem.Overflow), observe.Cause(netem.Faulted),
 }

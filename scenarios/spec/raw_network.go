@@ -105,30 +105,12 @@ type rawMatch struct {
 
 func (*rawMatch) noun() string { return "a match" }
 
-type rawNAT struct {
-	mark
-	Outside  *ref             `json:"outside" jsonschema:"required" doc:"the neighbour beyond which the inside is unknown"`
-	Forward  []*rawForward    `json:"forward" doc:"ports of the outside address that lead to inside nodes"`
-	Timeouts entries[seconds] `json:"timeouts" doc:"how long idle mappings live, by state, such as tcp_established: 5s"`
-	_        struct{}         `later:"mapping filtering ports hairpin"`
-}
-
-func (*rawNAT) noun() string { return "a nat" }
-
 type rawConntrack struct {
 	mark
 	Max *natural `json:"max" jsonschema:"required" doc:"how many flows it holds; what would begin another one is dropped"`
 }
 
 func (*rawConntrack) noun() string { return "conntrack" }
-
-type rawForward struct {
-	mark
-	Port *port      `json:"port" jsonschema:"required" doc:"the port of the outside address, TCP and UDP"`
-	To   *forwardTo `json:"to" jsonschema:"required" doc:"the inside node, with :port where the port differs"`
-}
-
-func (*rawForward) noun() string { return "a port forwarding" }
 
 type rawRoute struct {
 	mark

@@ -269,6 +269,8 @@ type rawSetNode struct {
 	IP6tables *script `json:"ip6tables" doc:"the ip6tables rules from now on; empty text removes them"`
 
 	Conntrack *rawConntrack `json:"conntrack" doc:"how many flows the table holds from now on"`
+	NAT       *rawSetNAT    `json:"nat" doc:"what the node's nat does from now on, in place of what it did"`
+	Flush     *forgotten    `json:"flush" doc:"nat: forgets all flows and mappings, as a reboot does"`
 	Routes    *[]*rawRoute  `json:"routes" doc:"the written-out routes from now on, in place of those before"`
 }
 

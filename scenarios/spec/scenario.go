@@ -272,8 +272,11 @@ type Set struct {
 	Flows    *uint32
 	// Rulesets replace those of the same tools, if there are any.
 	Rulesets []topo.Ruleset
+	NAT      *topo.NAT
 	Sysctls  *[]topo.Sysctl
 	Routes   *[]topo.Route
+	// FlushNAT makes the node's NAT, after all else, forget its flows and mappings.
+	FlushNAT bool
 	// Text is the change as a person would say it, for reports, such as
 	// "link client – server: delay 60ms".
 	Text string

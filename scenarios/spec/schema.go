@@ -147,7 +147,12 @@ func (rawExpect) JSONSchemaExtend(s *jsonschema.Schema) {
 }
 
 // JSONSchemaExtend names the timeouts.
-func (rawNAT) JSONSchemaExtend(s *jsonschema.Schema) {
+func (rawNAT) JSONSchemaExtend(s *jsonschema.Schema) { nameTimeouts(s) }
+
+// JSONSchemaExtend names the timeouts.
+func (rawSetNAT) JSONSchemaExtend(s *jsonschema.Schema) { nameTimeouts(s) }
+
+func nameTimeouts(s *jsonschema.Schema) {
 	if p, ok := s.Properties.Get("timeouts"); ok {
 		p.PropertyNames = &jsonschema.Schema{Enum: enum(timeoutKeys())}
 	}

@@ -109,6 +109,9 @@ func (rawQueue) JSONSchemaExtend(s *jsonschema.Schema) {
 	orElse(s, text("^([0-9]+packets?|"+patternSize+"|unlimited)$", "packets or bytes, such as 100packets or 64KiB, or unlimited"))
 }
 
+// JSONSchemaExtend allows a range alone.
+func (rawPool) JSONSchemaExtend(s *jsonschema.Schema) { orElse(s, ports{}.JSONSchema()) }
+
 // orElse makes a schema allow another form as well.
 func orElse(s, other *jsonschema.Schema) {
 	own := *s
@@ -204,6 +207,9 @@ func (place) JSONSchema() *jsonschema.Schema {
 func (role) JSONSchema() *jsonschema.Schema       { return oneWord(roles) }
 func (serve) JSONSchema() *jsonschema.Schema      { return oneWord(topo.Serves) }
 func (tlsVersion) JSONSchema() *jsonschema.Schema { return oneWord(tlsVersions) }
+func (dependence) JSONSchema() *jsonschema.Schema { return oneWord(topo.Dependences) }
+func (forgotten) JSONSchema() *jsonschema.Schema  { return oneWord(forgottens) }
+func (address) JSONSchema() *jsonschema.Schema    { return text(`^[0-9A-Fa-f:.]+$`, "an address") }
 func (hook) JSONSchema() *jsonschema.Schema       { return oneWord(hooks) }
 func (action) JSONSchema() *jsonschema.Schema     { return oneWord(actions) }
 func (rejectWith) JSONSchema() *jsonschema.Schema { return oneWord(rejections) }

@@ -16,9 +16,10 @@ import (
 // errRecorded ends the library's wait for answers that never come.
 var errRecorded = errors.New("recorded")
 
-// encode is the batch that replaces the table by a ruleset. The library encodes it
+// encode is the batch that replaces the table, with a ruleset in it, by another.
+// Where both have the same stores, what is in them stays. The library encodes it
 // for a connection that only records; what it can't encode is put right here.
-func encode(r *Ruleset) (batch []netlink.Message, err error) {
+func encode(was, r *Ruleset) (batch []netlink.Message, err error) {
 	c, err := nftables.New(nftables.WithTestDial(func(messages []netlink.Message) ([]netlink.Message, error) {
 		batch = append(batch, messages...)
 		return nil, errRecorded
@@ -26,10 +27,10 @@ func encode(r *Ruleset) (batch []netlink.Message, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c.AddTable(table)
-	c.DelTable(table)
+	if err := clear(c, was, r); err != nil {
+		return nil, err
+	}
 	if !r.IsEmpty() {
-		c.AddTable(table)
 		for _, ch := range r.chains {
 			c.AddChain(ch.kernel())
 		}
@@ -49,6 +50,37 @@ func encode(r *Ruleset) (batch []netlink.Message, err error) {
 	}
 	return batch, nil
 }
+
+// clear empties the table, but for stores that the next ruleset has too, and makes
+// that one's.
+func clear(c *nftables.Conn, was, r *Ruleset) error {
+	if len(r.stores) > 0 && was.storesText() == r.storesText() {
+		for _, ch := range was.chains {
+			c.FlushChain(ch.kernel())
+		}
+		for _, ch := range was.chains {
+			c.DelChain(ch.kernel())
+		}
+		return nil
+	}
+	c.AddTable(table)
+	c.DelTable(table)
+	if r.IsEmpty() {
+		return nil
+	}
+	c.AddTable(table)
+	for i, s := range r.stores {
+		set, elements := s.kernel(firstStore + uint32(i))
+		if err := c.AddSet(set, elements); err != nil {
+			return fmt.Errorf("add %s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+// firstStore is the identity of the first store in a batch, beyond those of the
+// anonymous sets.
+const firstStore = 1 << 24
 
 // resets are the expressions of a ruleset that strip a TCP option.
 func (r *Ruleset) resets() (all []*expr.Exthdr) {

@@ -164,7 +164,7 @@ func rulesetCases() []rulesetCase {
 	m := func(m topo.Match) topo.Rule { return topo.Rule{Match: m} }
 	nat := router()
 	nat.NAT = &topo.NAT{Outside: "server", Forward: []topo.PortForward{{Port: 80, Node: "client", ToPort: 8080}, {Port: 22, Node: "client"}}}
-	return []rulesetCase{
+	return append(natCases(), []rulesetCase{
 		{"block-web", router(topo.Rule{Name: "block-web", Match: topo.Match{Proto: "tcp", Dport: topo.PortRange{First: 80, Last: 80}}})},
 		{"protocols", router(m(topo.Match{Proto: "tcp"}), m(topo.Match{Proto: "udp"}), m(topo.Match{Proto: "icmp"}), m(topo.Match{Proto: "icmpv6"}), m(topo.Match{}))},
 		{"ports", router(
@@ -203,5 +203,5 @@ func rulesetCases() []rulesetCase {
 		{"flows", topo.Node{Name: "router", Role: topo.Router, Flows: 2}},
 		{"nat", nat},
 		{"nothing", topo.Node{Name: "router"}},
-	}
+	}...)
 }

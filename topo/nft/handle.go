@@ -62,8 +62,9 @@ func (h *Handle) Close() error {
 
 // Apply replaces the table by the ruleset in one transaction: every packet sees
 // either the old rules or the new ones. Counters, nth and rates start over. The
-// flows that conntrack knows live on. Afterwards the rules are read back and
-// compared; Apply fails if the kernel has others.
+// flows that conntrack knows live on, and so do a NAT's mappings where its behaviours
+// stay. Afterwards the rules are read back and compared; Apply fails if the kernel
+// has others.
 //
 //	add table inet testbed
 //	delete table inet testbed
@@ -85,7 +86,7 @@ func (h *Handle) Apply(r *Ruleset) error {
 // a long one, after it has decided: ENOBUFS says nothing about the rules, and
 // reading them back does.
 func (h *Handle) send(r *Ruleset) error {
-	batch, err := encode(r)
+	batch, err := encode(h.applied, r)
 	if err != nil {
 		return err
 	}

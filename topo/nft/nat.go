@@ -30,11 +30,27 @@ func (c *compiler) nat(n *topo.NAT) error {
 		return fmt.Errorf("nat outside: no address toward %q", n.Outside)
 	}
 	c.guard(outside)
-	if err := c.portForwards(n, outside, own); err != nil {
-		return err
+	pre := natChain("prerouting", nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest, "dstnat")
+	post := natChain("postrouting", nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource, "srcnat")
+	err = c.staticNAT(n, outside, pre, post)
+	if n.Mapping == "" {
+		err = errors.Join(err, c.portForwards(n, outside, own, pre))
+	} else {
+		err = errors.Join(err, c.behaviours(n, outside, own, pre, post))
 	}
-	c.sourceNAT(outside, own)
-	return nil
+	c.sourceNAT(outside, own, post)
+	if len(pre.rules) > 0 {
+		c.out.chains = append(c.out.chains, pre)
+	}
+	c.out.chains = append(c.out.chains, post)
+	return err
+}
+
+// natChain is a base chain that sees the first packet of each flow.
+func natChain(hook string, number *nftables.ChainHook, priority *nftables.ChainPriority, priorityName string) *chain {
+	return &chain{name: hook, base: &base{
+		kind: nftables.ChainTypeNAT, hook: number, hookName: hook, priority: priority, priorityName: priorityName,
+	}}
 }
 
 // guard keeps private addresses from crossing the NAT untranslated, in either
@@ -78,14 +94,7 @@ const ctStatusDNAT = 1 << 5
 //		type nat hook prerouting priority dstnat; policy accept;
 //		iifname "eth1" ip daddr 198.18.0.1 meta l4proto { tcp, udp } th dport 80 dnat ip to 10.0.0.2:8080 comment "nat:forward"
 //	}
-func (c *compiler) portForwards(n *topo.NAT, outside string, own []netip.Addr) error {
-	if len(n.Forward) == 0 {
-		return nil
-	}
-	ch := &chain{name: "prerouting", base: &base{
-		kind: nftables.ChainTypeNAT, hook: nftables.ChainHookPrerouting, hookName: "prerouting",
-		priority: nftables.ChainPriorityNATDest, priorityName: "dstnat",
-	}}
+func (c *compiler) portForwards(n *topo.NAT, outside string, own []netip.Addr, ch *chain) error {
 	var errs []error
 	for _, f := range n.Forward {
 		rules := c.portForward(f, outside, own)
@@ -94,7 +103,6 @@ func (c *compiler) portForwards(n *topo.NAT, outside string, own []netip.Addr) e
 		}
 		ch.rules = append(ch.rules, rules...)
 	}
-	c.out.chains = append(c.out.chains, ch)
 	return errors.Join(errs...)
 }
 
@@ -131,11 +139,7 @@ func (c *compiler) portForward(f topo.PortForward, outside string, own []netip.A
 //		oifname "eth1" meta nfproto ipv4 snat ip to 198.18.0.1 comment "nat:source"
 //		oifname "eth1" meta nfproto ipv6 snat ip6 to 2001:db8::1 comment "nat:source"
 //	}
-func (c *compiler) sourceNAT(outside string, own []netip.Addr) {
-	ch := &chain{name: "postrouting", base: &base{
-		kind: nftables.ChainTypeNAT, hook: nftables.ChainHookPostrouting, hookName: "postrouting",
-		priority: nftables.ChainPriorityNATSource, priorityName: "srcnat",
-	}}
+func (c *compiler) sourceNAT(outside string, own []netip.Addr, ch *chain) {
 	for fam := v4; fam <= v6; fam++ {
 		if at, ok := ofFamily(own, fam); ok {
 			ch.rules = append(ch.rules, rule{name: natSource, parts: []statement{
@@ -144,7 +148,6 @@ func (c *compiler) sourceNAT(outside string, own []netip.Addr) {
 			}})
 		}
 	}
-	c.out.chains = append(c.out.chains, ch)
 }
 
 // translate is `snat ip to 198.18.0.1` or `dnat ip to 10.0.0.2:8080`; port 0 is

@@ -242,6 +242,11 @@ func (n *network) listen(in *netns.NS, at netip.AddrPort) <-chan net.Conn {
 		return err
 	}))
 	n.t.Cleanup(func() { l.Close() })
+	return n.accept(l)
+}
+
+// accept accepts connections and sends them to the channel.
+func (n *network) accept(l net.Listener) <-chan net.Conn {
 	accepted := make(chan net.Conn, 64)
 	go func() {
 		for {
@@ -260,16 +265,14 @@ func (n *network) listen(in *netns.NS, at netip.AddrPort) <-chan net.Conn {
 // dropped is ETIMEDOUT after the first SYN's timeout.
 func (n *network) dial(from *netns.NS, to netip.AddrPort, sourcePort int) (net.Conn, error) {
 	n.t.Helper()
-	d := net.Dialer{Timeout: deadline, Control: func(_, _ string, c syscall.RawConn) error {
-		return c.Control(func(fd uintptr) {
-			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_SYNCNT, 1)
-			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 1)
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
-		})
-	}}
+	d := net.Dialer{Timeout: deadline, Control: hasty}
 	if sourcePort != 0 {
 		d.LocalAddr = &net.TCPAddr{Port: sourcePort}
 	}
+	return n.dialWith(from, d, to)
+}
+
+func (n *network) dialWith(from *netns.NS, d net.Dialer, to netip.AddrPort) (net.Conn, error) {
 	d.SetMultipathTCP(false)
 	var conn net.Conn
 	err := from.Do(func() (err error) {
@@ -281,6 +284,15 @@ func (n *network) dial(from *netns.NS, to netip.AddrPort, sourcePort int) (net.C
 		err = patient(conn)
 	}
 	return conn, err
+}
+
+// hasty makes a connection attempt end after the first SYN's timeout.
+func hasty(_, _ string, c syscall.RawConn) error {
+	return c.Control(func(fd uintptr) {
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_SYNCNT, 1)
+		unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 1)
+		unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	})
 }
 
 // patient takes the short timeout of dial away again.

@@ -120,8 +120,8 @@ func comparable(exprs []expr.Any) [][]byte {
 		case *expr.Counter:
 			e = &expr.Counter{}
 		case *expr.Lookup:
-			e = &expr.Lookup{SourceRegister: v.SourceRegister, Invert: v.Invert}
-		case *expr.Byteorder, *expr.Rt:
+			e = &expr.Lookup{SourceRegister: v.SourceRegister, DestRegister: v.DestRegister, IsDestRegSet: v.IsDestRegSet, Invert: v.Invert}
+		case *expr.Byteorder, *expr.Rt, *expr.Socket:
 			continue // the library does not decode them
 		}
 		b, err := expr.Marshal(byte(table.Family), e)

@@ -24,12 +24,24 @@ const (
 	// that conntrack knows, and so would leak with its private address.
 	Untranslated = "nat:untranslated"
 	// Unsolicited drops what comes from the outside for a private address and
-	// belongs to no flow that the inside began.
+	// belongs to no flow that the inside began, and, where the NAT has a mapping
+	// behaviour, what comes for a port of the outside address that is nobody's.
 	Unsolicited = "nat:unsolicited"
-	// natSource and natForward are in NAT chains, which see only the first packet
-	// of a flow; these rules have no counter.
+	// Filtered drops what comes for an inside endpoint that has not sent to where
+	// it comes from, as the NAT's filtering behaviour wants.
+	Filtered = "nat:filtered"
+	// Exhausted drops what begins a mapping when no outside port is free.
+	Exhausted = "nat:exhausted"
+	// The others are in NAT chains, which see only the first packet of a flow, or
+	// keep mappings alive; they have no counter.
 	natSource  = "nat:source"
 	natForward = "nat:forward"
+	natStatic  = "nat:static"
+	natMapped  = "nat:mapped"
+	natKeep    = "nat:keep"
+	natPeer    = "nat:peer"
+	natRefresh = "nat:refresh"
+	natLocal   = "nat:local"
 )
 
 // TableFull is the rule that drops what would begin a flow for which a node's
@@ -39,6 +51,7 @@ const TableFull = "conntrack:full"
 // Ruleset is a table worked out to the last expression. It is immutable and safe
 // for concurrent use.
 type Ruleset struct {
+	stores []*store
 	chains []*chain
 	// counted are the counted rules in the order of Counters.
 	counted []Count
@@ -55,6 +68,7 @@ func (r *Ruleset) String() string {
 	}
 	var b strings.Builder
 	b.WriteString("table inet " + TableName + " {\n")
+	b.WriteString(r.storesText())
 	for i, c := range r.chains {
 		if i > 0 {
 			b.WriteByte('\n')
@@ -62,6 +76,16 @@ func (r *Ruleset) String() string {
 		c.writeTo(&b)
 	}
 	b.WriteString("}\n")
+	return b.String()
+}
+
+// storesText are the stores of String.
+func (r *Ruleset) storesText() string {
+	var b strings.Builder
+	for _, s := range r.stores {
+		s.writeTo(&b)
+		b.WriteByte('\n')
+	}
 	return b.String()
 }
 
