@@ -36,11 +36,14 @@ const (
 	Closed Outcome = "closed"
 	// Sent is an exchange that only writes: the kernel has taken all of it.
 	Sent Outcome = "sent"
+	// Transferred is a transfer of which all bytes are across.
+	Transferred Outcome = "transferred"
 )
 
-// ConnectOutcomes, ExchangeOutcomes and AwaitOutcomes list what a step may expect.
+// ConnectOutcomes, ExchangeOutcomes, TransferOutcomes and AwaitOutcomes list what a step may expect.
 var (
 	ConnectOutcomes  = []Outcome{Connected, Refused, TimedOut, HostUnreachable, NetworkUnreachable, Reset, Denied, Failed, NoSuchName, ResolutionFailed}
 	ExchangeOutcomes = []Outcome{Answered, Sent, Reset, Closed, TimedOut}
+	TransferOutcomes = []Outcome{Transferred, Closed, Reset, TimedOut, HostUnreachable, NetworkUnreachable}
 	AwaitOutcomes    = []Outcome{Closed, Reset, TimedOut, HostUnreachable, NetworkUnreachable}
 )

@@ -143,10 +143,12 @@ const (
 	// ServeCollect reads until the client has closed its side, then sends all of it
 	// back and closes.
 	ServeCollect Serve = "collect"
+	// ServeSource reads numbers, a line each, and sends as many bytes.
+	ServeSource Serve = "source"
 )
 
 // Serves lists every kind of server.
-var Serves = []Serve{ServeEcho, ServeHTTP, ServeHTTPS, ServeTLS, ServeBanner, ServeSilent, ServeHold, ServeReset, ServeClose, ServeNoAccept, ServeNoRead, ServeCollect}
+var Serves = []Serve{ServeEcho, ServeHTTP, ServeHTTPS, ServeTLS, ServeBanner, ServeSilent, ServeHold, ServeReset, ServeClose, ServeNoAccept, ServeNoRead, ServeCollect, ServeSource}
 
 // Listener is a TCP server on every address of a node, IPv4 and IPv6.
 type Listener struct {

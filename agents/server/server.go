@@ -79,6 +79,8 @@ func handler(n Node, l topo.Listener) (tcp.Handler, error) {
 		return tcp.Unread(l.After), nil
 	case topo.ServeCollect:
 		return tcp.Collect, nil
+	case topo.ServeSource:
+		return tcp.Source, nil
 	case topo.ServeNoAccept:
 		return nil, nil
 	}

@@ -18,19 +18,29 @@ type Info struct {
 	BackedOff bool
 }
 
-// ReadInfo asks the kernel about a connection.
-func ReadInfo(c *net.TCPConn) (Info, error) {
+// Facts is all that the kernel tells of a connection (tcp(7), TCP_INFO). What an
+// older kernel does not know is zero.
+func Facts(c *net.TCPConn) (*unix.TCPInfo, error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return Info{}, fmt.Errorf("read TCP_INFO: %w", err)
+		return nil, fmt.Errorf("read TCP_INFO: %w", err)
 	}
 	var info *unix.TCPInfo
 	var failed error
 	if err := raw.Control(func(fd uintptr) { info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) }); err != nil {
-		return Info{}, fmt.Errorf("read TCP_INFO: %w", err)
+		return nil, fmt.Errorf("read TCP_INFO: %w", err)
 	}
 	if failed != nil {
-		return Info{}, fmt.Errorf("read TCP_INFO: %w", failed)
+		return nil, fmt.Errorf("read TCP_INFO: %w", failed)
+	}
+	return info, nil
+}
+
+// ReadInfo asks the kernel about a connection.
+func ReadInfo(c *net.TCPConn) (Info, error) {
+	info, err := Facts(c)
+	if err != nil {
+		return Info{}, err
 	}
 	return Info{
 		RTO: time.Duration(info.Rto) * time.Microsecond, RTT: time.Duration(info.Rtt) * time.Microsecond,

@@ -81,16 +81,7 @@ func (s *Sockets) Close() error { return s.conn.Close() }
 
 // Find looks one socket up by its two ends.
 func (s *Sockets) Find(local, remote netip.AddrPort) (Socket, error) {
-	family, request := uint8(unix.AF_INET), make([]byte, diagRequestBytes)
-	if local.Addr().Is6() {
-		family = unix.AF_INET6
-	}
-	id := request[diagID:]
-	binary.BigEndian.PutUint16(id, local.Port())
-	binary.BigEndian.PutUint16(id[2:], remote.Port())
-	copy(id[4:20], local.Addr().AsSlice())
-	copy(id[20:36], remote.Addr().AsSlice())
-	binary.NativeEndian.PutUint64(id[40:], noCookie)
+	request, family := socketRequest(local, remote)
 	answers, err := s.ask(0, request, family)
 	switch {
 	case errors.Is(err, unix.ENOENT):
@@ -125,6 +116,21 @@ func (s *Sockets) Listens(port uint16) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// socketRequest asks for one socket by its two ends.
+func socketRequest(local, remote netip.AddrPort) (request []byte, family uint8) {
+	request, family = make([]byte, diagRequestBytes), unix.AF_INET
+	if local.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	id := request[diagID:]
+	binary.BigEndian.PutUint16(id, local.Port())
+	binary.BigEndian.PutUint16(id[2:], remote.Port())
+	copy(id[4:20], local.Addr().AsSlice())
+	copy(id[20:36], remote.Addr().AsSlice())
+	binary.NativeEndian.PutUint64(id[40:], noCookie)
+	return request, family
 }
 
 // ask completes a request and sends it.

@@ -13,7 +13,7 @@ import (
 )
 
 // telling lists the expectations whose failure explains most, best first.
-var telling = []string{"outcome", "error", "status", "exit", "connected_to", "attempts", "resolve_time", "queries", "connect_time", "accept_time", "tls_time", "first_byte_time", "elapsed", "time_wait", "fin_wait_2", "dropped"}
+var telling = []string{"outcome", "error", "status", "exit", "connected_to", "attempts", "resolve_time", "queries", "connect_time", "accept_time", "tls_time", "first_byte_time", "elapsed", "stalled", "throughput", "time_wait", "fin_wait_2", "dropped"}
 
 // difference says what was expected and, as far as the evidence goes, why it
 // came otherwise. It is empty for a step that passed.

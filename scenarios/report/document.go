@@ -178,6 +178,9 @@ type StepDocument struct {
 	// Ports are a scan's, in the order in which they were probed.
 	Ports []PortDocument `json:"ports,omitempty"`
 
+	// Transfer is there for transfer steps.
+	Transfer *TransferDocument `json:"transfer,omitempty"`
+
 	Journeys []JourneyDocument `json:"journeys,omitempty"`
 	// UnseenFrames is how many frames the capture had to leave out.
 	UnseenFrames uint64 `json:"unseen_frames,omitempty"`

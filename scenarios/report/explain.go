@@ -53,6 +53,8 @@ func (e *evidence) story() string {
 		return paragraph(e.named(), e.request())
 	case verdict.Exchange:
 		return e.exchange()
+	case verdict.Transferring:
+		return e.transferred()
 	case verdict.Await:
 		return e.awaited()
 	case verdict.Close:

@@ -40,6 +40,7 @@ func storyCases() []storyCase {
 	cases = append(cases, streamCases()...)
 	cases = append(cases, awaitCases()...)
 	cases = append(cases, endingCases()...)
+	cases = append(cases, transferCases()...)
 	cases = append(cases, requestCases()...)
 	cases = append(cases, nameCases()...)
 	return append(cases, commandCases()...)

@@ -103,7 +103,8 @@ func stepDocument(r *verdict.Result, s *verdict.StepResult) StepDocument {
 		TimeWaitNS: lastedNS(o.TimeWait), FinWait2NS: lastedNS(o.FinWait2), ResolutionNS: int64(o.Resolution),
 		States: statesDocument(o), SeenFrom: o.SeenFrom, SeenAddr: addrPort(o.SeenAddr),
 		Status: o.Status, Answer: o.Answer, UnseenFrames: o.Unseen, RulesShared: o.RulesShared,
-		Checks: []CheckDocument{}, Explanation: ExplainStep(r, s),
+		Transfer: transferDocument(o),
+		Checks:   []CheckDocument{}, Explanation: ExplainStep(r, s),
 	}
 	if s.Step != nil {
 		d.Line = s.Step.Line

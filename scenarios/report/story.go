@@ -93,6 +93,9 @@ func sources(o *verdict.Observation) []string {
 		}
 		out = append(out, rules)
 	}
+	if s := undrawn(o); s != "" {
+		out = append(out, s)
+	}
 	if o.Unseen > 0 {
 		out = append(out, fmt.Sprintf("Not seen: %s that the capture had to leave out, so packet counts may be too low.", count(int(o.Unseen), "frame")))
 	}

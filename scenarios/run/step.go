@@ -52,6 +52,8 @@ func (l *Lab) do(ctx context.Context, s *spec.Step) (*verdict.Observation, error
 		return l.HTTP(ctx, *s.HTTP)
 	case s.Exchange != nil:
 		return l.Exchange(ctx, *s.Exchange)
+	case s.Transfer != nil:
+		return l.Transfer(ctx, *s.Transfer)
 	case s.Await != nil:
 		return l.Await(ctx, *s.Await)
 	case s.Close != nil:
@@ -79,6 +81,10 @@ func Title(s *spec.Step) string {
 		return fmt.Sprintf("GET %s from %s", s.HTTP.URL, s.HTTP.From)
 	case s.Exchange != nil:
 		return "exchange on " + s.Exchange.Connection
+	case s.Transfer != nil && s.Transfer.Receive > 0:
+		return fmt.Sprintf("receive %s on %s", verdict.FormatSize(uint64(s.Transfer.Receive)), s.Transfer.Connection)
+	case s.Transfer != nil:
+		return fmt.Sprintf("send %s on %s", verdict.FormatSize(uint64(s.Transfer.Send)), s.Transfer.Connection)
 	case s.Await != nil:
 		return "await the end of " + s.Await.Connection
 	case s.Close != nil:

@@ -30,6 +30,10 @@ type watch struct {
 	// lost and lostStates are what the capture and the tracer had lost before.
 	lost, lostStates uint64
 
+	// bulk is the capture's mark after a transfer, of which nothing is pending: its many
+	// packets need not be followed again and again.
+	bulk int
+
 	rules []observe.RuleCount
 	// crossed is what had crossed the links before; see Lab.crossed.
 	crossed [][2]netem.Counters
@@ -73,10 +77,15 @@ func (w *watch) flow(c *connection, rules []observe.RuleCount) []observe.Journey
 
 // journeys are all packets since the watch began.
 func (w *watch) journeys(rules []observe.RuleCount) []observe.Journey {
+	return w.journeysFrom(w.frame, rules)
+}
+
+// journeysFrom are all packets whose frames are at a mark or after it.
+func (w *watch) journeysFrom(mark int, rules []observe.RuleCount) []observe.Journey {
 	counts := w.counts()
 	return journey.Trace(journey.Input{
 		Counts: counts,
-		Frames: w.lab.capture.Since(w.frame),
+		Frames: w.lab.capture.Since(mark),
 		Drops:  w.lab.dropsSince(w.began), Strikes: w.lab.strikesSince(w.began),
 		Plan:  w.lab.net.Plan,
 		Rules: rules,
@@ -108,7 +117,7 @@ func (w *watch) settle(ctx context.Context, c *connection, path verdict.Path) {
 // wakes who waits in connect(2) before it sends it (net/ipv4/tcp_input.c,
 // tcp_rcv_synsent_state_process).
 func (w *watch) pending(c *connection) (bytes int) {
-	js := w.flow(c, nil)
+	js := journey.Flow(w.lab.net.Plan, w.journeysFrom(max(w.frame, w.bulk), nil), w.ends(c))
 	for i := range js {
 		if js[i].Fate.Pending {
 			bytes += etherHeader + js[i].Packet().Length
@@ -215,6 +224,7 @@ func (w *watch) observe(o *verdict.Observation, c *connection) error {
 			c.told = j.SentAt()
 		}
 	}
+	o.Earlier = fewer(o.Earlier)
 	o.Rewrites = journey.Rewrites(w.lab.net.Plan, o.Journeys)
 	return nil
 }

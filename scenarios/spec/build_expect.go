@@ -14,6 +14,7 @@ func (b *builder) expect(r *rawExpect) *Expect {
 		Line:        r.line,
 		ConnectTime: expected(r.ConnectTime), AcceptTime: expected(r.AcceptTime), Elapsed: expected(r.Elapsed),
 		TLSTime: expected(r.TLSTime), FirstByteTime: expected(r.FirstByteTime),
+		Stalled: expected(r.Stalled), RTT: expected(r.RTT),
 		TimeWait: expected(r.TimeWait), FinWait2: expected(r.FinWait2),
 		Segments: b.segments(r.Segments),
 		Packets:  b.packets(&r.Packets), Dropped: b.dropped(r.Dropped),
@@ -40,6 +41,15 @@ func (b *builder) expect(r *rawExpect) *Expect {
 	if r.SeenFrom != nil {
 		b.known("seen_from", r.SeenFrom)
 		e.SeenFrom = r.SeenFrom.V
+	}
+	if r.Bytes != nil {
+		e.Bytes = &r.Bytes.V
+	}
+	if r.Throughput != nil {
+		e.Throughput = &r.Throughput.V
+	}
+	if r.Retransmissions != nil {
+		e.Retransmissions = &r.Retransmissions.V
 	}
 	if r.Answer != nil {
 		e.Answer = &r.Answer.V

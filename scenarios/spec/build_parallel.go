@@ -56,6 +56,8 @@ func (s *rawStep) connection() *title {
 		return s.connect.As
 	case s.exchange != nil:
 		return s.exchange.Exchange
+	case s.transfer != nil:
+		return s.transfer.Transfer
 	case s.await != nil:
 		return s.await.Await
 	case s.close != nil:

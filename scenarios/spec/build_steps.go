@@ -44,6 +44,8 @@ func (b *builder) step(r *rawStep) Step {
 	case r.exchange != nil:
 		s.Exchange = b.exchange(r.exchange)
 		b.observing(&s, "exchange", r.exchange.Repeat, r.exchange.Expect)
+	case r.transfer != nil:
+		s.Transfer, s.Expect = b.transfer(r.transfer), b.expect(r.transfer.Expect)
 	case r.await != nil:
 		s.Await = b.await(r.await)
 		b.observing(&s, "await", nil, r.await.Expect)

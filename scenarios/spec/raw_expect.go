@@ -16,8 +16,8 @@ import (
 // that can observe each.
 type rawExpect struct {
 	mark
-	Outcome       *outcome       `json:"outcome" on:"connect,http,exchange,await" doc:"how it ended"`
-	Error         *errno         `json:"error" on:"connect,http,exchange,await" doc:"the errno's name, such as ETIMEDOUT"`
+	Outcome       *outcome       `json:"outcome" on:"connect,http,exchange,transfer,await" doc:"how it ended"`
+	Error         *errno         `json:"error" on:"connect,http,exchange,transfer,await" doc:"the errno's name, such as ETIMEDOUT"`
 	Status        *count         `json:"status" on:"http" doc:"the HTTP status"`
 	Exit          *count         `json:"exit" on:"exec" doc:"the command's exit status"`
 	Stdout        *output        `json:"stdout" on:"exec" doc:"its output: equal after trimming, or a /regular expression/"`
@@ -32,10 +32,10 @@ type rawExpect struct {
 	Filtered      *portList      `json:"filtered" on:"scan" doc:"the ports that are filtered, all of them"`
 	Sent          *count         `json:"sent" on:"flood" doc:"how many SYNs were sent"`
 	Counters      entries[count] `json:"counters" on:"flood" doc:"how much the target's counters of the kernel grew, by name, such as SyncookiesSent"`
-	Elapsed       *bound         `json:"elapsed" on:"connect,http,exec,exchange,await,close,scan,flood" doc:"how long the action took, up to its outcome"`
+	Elapsed       *bound         `json:"elapsed" on:"connect,http,exec,exchange,transfer,await,close,scan,flood" doc:"how long the action took, up to its outcome"`
 	TimeWait      *bound         `json:"time_wait" on:"close" doc:"how long the end that closed was in TIME-WAIT"`
 	FinWait2      *bound         `json:"fin_wait_2" on:"close" doc:"how long the end that closed was in FIN-WAIT-2"`
-	Tolerance     *duration      `json:"tolerance" on:"connect,http,exec,exchange,await,close,scan,flood" doc:"how far times may be off; default 2% plus 5ms"`
+	Tolerance     *duration      `json:"tolerance" on:"connect,http,exec,exchange,transfer,await,close,scan,flood" doc:"how far times may be off; default 2% plus 5ms"`
 	Handshake     []*handshake   `json:"handshake" on:"connect,http" doc:"the flags of the handshake's segments, in order, first transmissions only"`
 	Segments      []*rawSegment  `json:"segments" on:"connect,http,exchange,await,close" doc:"the segments, in order, first transmissions only: all of the step, in connect and http up to the end of the handshake"`
 	Packets       entries[count] `json:"packets" on:"connect,http,exchange,await,close" doc:"how many segments left their sender, by syn, syn_ack, ack, rst, fin"`
@@ -43,7 +43,7 @@ type rawExpect struct {
 	SynAckTimes   *sendTimes     `json:"syn_ack_times" on:"connect,http,await" doc:"when each SYN-ACK of the connection left, from the first: a list, or schedule for the kernel's own times"`
 	States        *rawStates     `json:"states" on:"connect,http,exchange,await,close" doc:"the TCP states that each end entered, in order"`
 	SeenFrom      *ref           `json:"seen_from" on:"connect,http,exchange" doc:"the node whose address the server saw"`
-	Dropped       *rawDropped    `json:"dropped" on:"connect,http,exec,exchange,await,close,scan" doc:"where packets died, and why"`
+	Dropped       *rawDropped    `json:"dropped" on:"connect,http,exec,exchange,transfer,await,close,scan" doc:"where packets died, and why"`
 	Rewritten     *rawRewritten  `json:"rewritten" on:"connect,http,exchange" doc:"what a node on the way changed in packets: {at: fw, field: mss, from: 1460, to: 1340}"`
 
 	ResolveTime *bound         `json:"resolve_time" on:"connect,http" doc:"from the start of the step until the first attempt could begin, or the name was known not to resolve"`
@@ -56,7 +56,13 @@ type rawExpect struct {
 	P95      *rawTimes        `json:"p95" on:"connect,http,exec,exchange,await,close" doc:"times that 95% of the repetitions do not exceed"`
 	Max      *rawTimes        `json:"max" on:"connect,http,exec,exchange,await,close" doc:"the longest times of all repetitions"`
 
-	Kernels entries[rawExpect] `json:"kernels" on:"connect,http,exec,exchange,await,close,scan,flood" doc:"what is expected in addition on some kernels, by a range of versions such as >= 6.5 in quotes"`
+	Bytes           *volume     `json:"bytes" on:"transfer" doc:"how many bytes got across"`
+	Throughput      *throughput `json:"throughput" on:"transfer" doc:"bits of data a second, from the first byte sent to the last one across"`
+	Stalled         *bound      `json:"stalled" on:"transfer" doc:"the longest time in which nothing new arrived that the receiving program can read"`
+	Retransmissions *count      `json:"retransmissions" on:"transfer" doc:"how many segments the sender sent again"`
+	RTT             *bound      `json:"rtt" on:"transfer" doc:"the round-trip time as the sender's kernel estimates it in the end"`
+
+	Kernels entries[rawExpect] `json:"kernels" on:"connect,http,exec,exchange,transfer,await,close,scan,flood" doc:"what is expected in addition on some kernels, by a range of versions such as >= 6.5 in quotes"`
 }
 
 func (*rawExpect) noun() string { return "expect" }
@@ -183,6 +189,8 @@ func outcomesOf(kind string) []agents.Outcome {
 	switch kind {
 	case "exchange":
 		return agents.ExchangeOutcomes
+	case "transfer":
+		return agents.TransferOutcomes
 	case "await":
 		return agents.AwaitOutcomes
 	}
@@ -191,7 +199,7 @@ func outcomesOf(kind string) []agents.Outcome {
 
 func allOutcomes() []agents.Outcome {
 	all := slices.Clone(agents.ConnectOutcomes)
-	for _, o := range agents.ExchangeOutcomes {
+	for _, o := range slices.Concat(agents.ExchangeOutcomes, agents.TransferOutcomes) {
 		if !slices.Contains(all, o) {
 			all = append(all, o)
 		}

@@ -53,7 +53,7 @@ func (*rawNode) noun() string { return "a node" }
 type rawListener struct {
 	mark
 	Port    *port       `json:"port" jsonschema:"required" doc:"the TCP port, on every IPv4 and IPv6 address of the node"`
-	Serve   *serve      `json:"serve" jsonschema:"required" doc:"what it does with a connection: echo, http, https, tls, banner, silent, hold, reset, close, no-accept, no-read or collect"`
+	Serve   *serve      `json:"serve" jsonschema:"required" doc:"what it does with a connection: echo, http, https, tls, banner, silent, hold, reset, close, no-accept, no-read, collect or source"`
 	TLS     *tlsVersion `json:"tls" doc:"the only TLS version that an https or tls server speaks; default both"`
 	Banner  *word       `json:"banner" doc:"the line that a banner server sends first; default 220 ready"`
 	Backlog *natural    `json:"backlog" doc:"listen(2)'s backlog; default 1 for no-accept, else 4096"`

@@ -14,7 +14,7 @@ import (
 // stepKinds are the actions, in the order of the documentation; laterSteps are
 // those that are planned.
 var (
-	stepKinds  = []string{"connect", "http", "exec", "exchange", "await", "close", "scan", "wait", "set", "parallel"}
+	stepKinds  = []string{"connect", "http", "exec", "exchange", "transfer", "await", "close", "scan", "wait", "set", "parallel"}
 	laterSteps = []string{"flood"}
 )
 
@@ -36,6 +36,7 @@ type rawStep struct {
 	http     *rawHTTP
 	exec     *rawExec
 	exchange *rawExchange
+	transfer *rawTransfer
 	await    *rawAwait
 	close    *rawClose
 	scan     *rawScan
@@ -67,7 +68,7 @@ func (s *rawStep) read(d *decoder, _ string, n ast.Node) bool {
 // body is where a kind's keys go.
 func (s *rawStep) body(kind string) reflect.Value {
 	p := map[string]any{
-		"connect": &s.connect, "http": &s.http, "exec": &s.exec, "exchange": &s.exchange,
+		"connect": &s.connect, "http": &s.http, "exec": &s.exec, "exchange": &s.exchange, "transfer": &s.transfer,
 		"await": &s.await, "close": &s.close, "scan": &s.scan, "flood": &s.flood, "wait": &s.wait, "set": &s.change, "parallel": &s.parallel,
 	}[kind]
 	return reflect.ValueOf(p).Elem()

@@ -65,6 +65,7 @@ type Step struct {
 	Wait     *Wait
 	Close    *Close
 	Exchange *Exchange
+	Transfer *Transfer
 	Await    *Await
 	Scan     *Scan
 	Flood    *Flood
@@ -300,6 +301,10 @@ type Expect struct {
 	// counters of the kernel grew.
 	Sent     *Count
 	Counters map[string]Count
+	// Bytes, Throughput, Stalled, Retransmissions and RTT are those of a transfer.
+	Bytes, Throughput *Quantity
+	Stalled, RTT      *Duration
+	Retransmissions   *Count
 	// TimeWait and FinWait2 are how long the end that closed was in these states.
 	TimeWait, FinWait2 *Duration
 	// Tolerance replaces the default of 2% plus 5 ms.

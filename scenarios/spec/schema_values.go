@@ -89,6 +89,14 @@ func (bandwidth) JSONSchema() *jsonschema.Schema {
 	return text(`^([0-9]+(\.[0-9]+)?([kmgt]i?)?bit|unlimited)$`, "bits in a second, such as 10mbit, or unlimited")
 }
 
+func (throughput) JSONSchema() *jsonschema.Schema {
+	return bounded(`[0-9]+(\.[0-9]+)?([kmgt]i?)?bit`, "a bound with bits a second, such as >= 9mbit or 9mbit..10mbit")
+}
+
+func (volume) JSONSchema() *jsonschema.Schema {
+	return bounded(patternSize, "bytes such as 1MiB, or a bound such as >= 64KiB")
+}
+
 func (byteCount) JSONSchema() *jsonschema.Schema {
 	return text("^"+patternSize+"$", "bytes, such as 64KiB")
 }

@@ -58,20 +58,23 @@ func (j *judge) count(key string, want spec.Count, got int) Check {
 	return c
 }
 
-func within(want spec.Count, got int) bool {
-	switch want.Bound {
+func within(want spec.Count, got int) bool { return inBound(want.Bound, want.Value, want.Upper, got) }
+
+// inBound compares a number; About means exactly.
+func inBound[T int | uint64](b spec.Bound, value, upper, got T) bool {
+	switch b {
 	case spec.AtMost:
-		return got <= want.Value
+		return got <= value
 	case spec.Below:
-		return got < want.Value
+		return got < value
 	case spec.AtLeast:
-		return got >= want.Value
+		return got >= value
 	case spec.Above:
-		return got > want.Value
+		return got > value
 	case spec.Within:
-		return want.Value <= got && got <= want.Upper
+		return value <= got && got <= upper
 	}
-	return got == want.Value
+	return got == value
 }
 
 func countText(c spec.Count) string {

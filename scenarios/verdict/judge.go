@@ -15,8 +15,8 @@ import (
 //
 // Plain success is: a connection is connected, an HTTP request is answered
 // completely with a status below 400, a command exits with 0, an exchange is
-// answered (or sent, or read to the end, where that is all it is to do), and
-// everything else is done without an error.
+// answered (or sent, or read to the end, where that is all it is to do), a
+// transfer is transferred, and everything else is done without an error.
 //
 // A parallel step is as its own steps are, each of which has a verdict.
 func Judge(step *spec.Step, obs *Observation) Verdict {
@@ -33,6 +33,7 @@ func Judge(step *spec.Step, obs *Observation) Verdict {
 	j.ending()
 	j.names()
 	j.times()
+	j.transfer()
 	j.packets()
 	j.scan()
 	j.command()
@@ -72,6 +73,10 @@ func (j *judge) success(step *spec.Step) {
 	case Exchange:
 		if j.e.Outcome == "" && j.e.Error == "" {
 			j.add(j.outcome(exchanged(step)))
+		}
+	case Transferring:
+		if j.e.Outcome == "" && j.e.Error == "" {
+			j.add(j.outcome(agents.Transferred))
 		}
 	case Await:
 		if j.e.Outcome == "" && j.e.Error == "" {

@@ -114,6 +114,8 @@ type Observation struct {
 	// Exit, Stdout and Stderr are a command's.
 	Exit           int
 	Stdout, Stderr string
+	// Transfer is nil but for a transfer.
+	Transfer *Transfer
 	// Answer is what an exchange read, cut to the first 256 bytes.
 	Answer string
 
@@ -162,11 +164,13 @@ const (
 	Wait     Kind = "wait"
 	Close    Kind = "close"
 	Exchange Kind = "exchange"
-	Await    Kind = "await"
-	Scan     Kind = "scan"
-	Flood    Kind = "flood"
-	Set      Kind = "set"
-	Parallel Kind = "parallel"
+	// Transferring is a transfer step.
+	Transferring Kind = "transfer"
+	Await        Kind = "await"
+	Scan         Kind = "scan"
+	Flood        Kind = "flood"
+	Set          Kind = "set"
+	Parallel     Kind = "parallel"
 )
 
 // Path is the route from a step's node to its target.
