@@ -164,6 +164,12 @@ type StepDocument struct {
 	Attempts      []AttemptDocument `json:"attempts,omitempty"`
 	Beside        []JourneyDocument `json:"beside,omitempty"`
 
+	// Negotiated is what both ends agreed on, left out where no SYN-ACK arrived.
+	Negotiated *NegotiatedDocument `json:"negotiated,omitempty"`
+	// ResetBy is who sent the RST that ended the connection, left out where none
+	// arrived.
+	ResetBy *ResetDocument `json:"reset_by,omitempty"`
+
 	States   *StatesDocument `json:"states,omitempty"`
 	SeenFrom string          `json:"seen_from,omitempty"`
 	SeenAddr string          `json:"seen_addr,omitempty"`
@@ -196,6 +202,26 @@ type StepDocument struct {
 	Checks      []CheckDocument `json:"checks"`
 	// Explanation is the paragraph in plain words.
 	Explanation string `json:"explanation,omitempty"`
+}
+
+// NegotiatedDocument is what both ends of a connection agreed on, by the SYN and the
+// SYN-ACK as they arrived. MSS is the smaller of the two.
+type NegotiatedDocument struct {
+	MSS        int  `json:"mss"`
+	WScale     bool `json:"wscale"`
+	SACK       bool `json:"sack"`
+	Timestamps bool `json:"timestamps"`
+	ECN        bool `json:"ecn"`
+}
+
+// ResetDocument is a RST: the node that sent it, or the link with the fault that made
+// it, its TTL where it arrived, and how many routers that says it crossed.
+type ResetDocument struct {
+	Node  string   `json:"node,omitempty"`
+	Link  []string `json:"link,omitempty"`
+	Fault string   `json:"fault,omitempty"`
+	TTL   uint8    `json:"ttl"`
+	Hops  int      `json:"hops"`
 }
 
 // PathDocument is the route to the target and back. ThereNS[i] is the delay

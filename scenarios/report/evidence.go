@@ -29,6 +29,9 @@ type evidence struct {
 	resetsBack, finsBack []*observe.Journey
 	// resetsThere are the client's own.
 	resetsThere []*observe.Journey
+	// stopped is the number of the step that stopped the target's service, 0 if none
+	// did.
+	stopped int
 	// errors are the ICMP errors.
 	errors []*observe.Journey
 }

@@ -17,13 +17,13 @@ import (
 // not known. The text has no line breaks and no control characters. step may
 // be nil.
 func Explain(step *spec.Step, obs *verdict.Observation, v verdict.Verdict) string {
-	return explain(step, obs, v, nil)
+	return explain(step, obs, v, nil, 0)
 }
 
 // ExplainStep is Explain of one step of a result. It knows the network as well, and
 // so can say more.
 func ExplainStep(r *verdict.Result, s *verdict.StepResult) string {
-	return explain(s.Step, s.Observation, s.Verdict, topology(r))
+	return explain(s.Step, s.Observation, s.Verdict, topology(r), stoppedBefore(r, s.Observation))
 }
 
 func topology(r *verdict.Result) *topo.Topology {
@@ -36,11 +36,12 @@ func topology(r *verdict.Result) *topo.Topology {
 	return nil
 }
 
-func explain(step *spec.Step, o *verdict.Observation, v verdict.Verdict, t *topo.Topology) string {
+func explain(step *spec.Step, o *verdict.Observation, v verdict.Verdict, t *topo.Topology, stopped int) string {
 	if o == nil {
 		return ""
 	}
 	e := gather(step, o, v, t)
+	e.stopped = stopped
 	return paragraph(e.story(), e.rewritten(), e.difference())
 }
 

@@ -24,6 +24,7 @@ type storyCase struct {
 	name   string
 	world  *world
 	topo   *topo.Topology
+	before []verdict.StepResult
 	checks []verdict.Check
 }
 
@@ -87,6 +88,10 @@ func refusedCases() []storyCase {
 	rst := func() *observe.Packet { return reply(topo.RST|topo.ACK, 0) }
 	return []storyCase{
 		{name: "refused by a closed port", world: refused(100*ms).syns(arrives, 0).sends(50*ms, "server", rst(), arrives), checks: bad("outcome", "connected", "refused")},
+		{name: "refused by a service that stopped", world: refused(100*ms).syns(arrives, 0).sends(50*ms, "server", rst(), arrives),
+			topo: ptr(serving()), before: []verdict.StepResult{{Step: &spec.Step{Set: &spec.Set{Node: "server", Listen: &[]topo.Listener{}}}}}},
+		{name: "refused by a fault of a link", world: refused(100*ms).syns(byFault("fw", "server", "nope"), 0).makes(50*ms, rst(), "nope")},
+		{name: "refused by a fault that reset the answer", world: refused(100*ms).syns(arrives, 0).sends(50*ms, "server", reply(synAckBits, 0), byFault("server", "fw", "nope")).makes(60*ms, rst(), "nope")},
 		{name: "refused after a loss", world: refused(1120*ms).syns(onTheLink("client", "fw", netem.Lost), 0).syns(arrives, 1020*ms).sends(1070*ms, "server", rst(), arrives)},
 		{name: "refused by a firewall's RST", world: refused(40*ms).syns(byRule("fw", "no-web", "tcp-reset"), 0).sends(20*ms, "fw", rst(), arrives),
 			topo: ptr(network()), checks: bad("outcome", "connected", "refused")},
@@ -188,6 +193,7 @@ func streamCases() []storyCase {
 		{name: "data received, never answered", world: mute.sends(0, "client", data(), arrives)},
 		{name: "reset by the server", world: exchangeWorld(agents.Reset, "ECONNRESET", 101*ms).sends(0, "client", data(), arrives).
 			sends(50200*time.Microsecond, "server", reply(topo.RST, 0), arrives).handshake(-time.Second)},
+		{name: "reset by a fault of a link", world: exchangeWorld(agents.Reset, "ECONNRESET", 101*ms).sends(0, "client", data(), byFault("fw", "server", "censor")).makes(51*ms, reply(topo.RST, 0), "censor")},
 		{name: "reset by a firewall", world: exchangeWorld(agents.Reset, "ECONNRESET", 41*ms).sends(0, "client", data(), byRule("fw", "cut", "tcp-reset")).
 			sends(20*ms, "fw", reply(topo.RST, 0), arrives)},
 		{name: "closed before the answer", world: closed.sends(0, "client", data(), arrives).sends(50*ms, "server", reply(topo.FIN|topo.ACK, 0), arrives)},
@@ -276,8 +282,9 @@ func TestExplain(t *testing.T) {
 		v := verdict.Verdict{OK: len(c.checks) == 0, Checks: c.checks}
 		var got string
 		if c.topo != nil {
-			r := &verdict.Result{Scenario: &spec.Scenario{Topology: *c.topo}, Steps: []verdict.StepResult{{Step: c.world.step, Observation: c.world.obs, Verdict: v}}}
-			got = ExplainStep(r, &r.Steps[0])
+			r := &verdict.Result{Scenario: &spec.Scenario{Topology: *c.topo}, Steps: append(c.before, verdict.StepResult{Step: c.world.step, Observation: c.world.obs, Verdict: v})}
+			c.world.obs.Step = len(r.Steps)
+			got = ExplainStep(r, &r.Steps[len(r.Steps)-1])
 		} else {
 			got = Explain(c.world.step, c.world.obs, v)
 		}

@@ -101,6 +101,7 @@ func stepDocument(r *verdict.Result, s *verdict.StepResult) StepDocument {
 		ConnectTimeNS: ns(o.ConnectTime), ConnectSource: string(o.ConnectSource), CallTimeNS: ns(o.CallTime), AcceptTimeNS: ns(o.AcceptTime),
 		TLSTimeNS: ns(o.TLSTime), FirstByteTimeNS: ns(o.FirstByteTime),
 		TimeWaitNS: lastedNS(o.TimeWait), FinWait2NS: lastedNS(o.FinWait2), ResolutionNS: int64(o.Resolution),
+		Negotiated: negotiatedDocument(o), ResetBy: resetDocument(o),
 		States: statesDocument(o), SeenFrom: o.SeenFrom, SeenAddr: addrPort(o.SeenAddr),
 		Status: o.Status, Answer: o.Answer, UnseenFrames: o.Unseen, RulesShared: o.RulesShared,
 		Transfer: transferDocument(o),
@@ -273,6 +274,26 @@ func optionsDocument(t *observe.TCP) *OptionsDocument {
 	}
 	if *d == (OptionsDocument{}) {
 		return nil
+	}
+	return d
+}
+
+func negotiatedDocument(o *verdict.Observation) *NegotiatedDocument {
+	n := verdict.NegotiationOf(o)
+	if n == nil {
+		return nil
+	}
+	return &NegotiatedDocument{n.MSS, n.WScale, n.SACK, n.Timestamps, n.ECN}
+}
+
+func resetDocument(o *verdict.Observation) *ResetDocument {
+	r := verdict.ResetOf(o)
+	if r == nil {
+		return nil
+	}
+	d := &ResetDocument{Node: r.Sender, TTL: r.TTL, Hops: r.Hops}
+	if r.Made != nil {
+		d.Link, d.Fault = r.Made.Link[:], r.Made.Fault
 	}
 	return d
 }

@@ -14,6 +14,8 @@ type answer struct {
 	// what is "a RST" or an ICMP error's name.
 	what string
 	icmp bool
+	// made is the fault of a link that made the RST, nil if a node sent it.
+	made *observe.Strike
 	// drop is what the node did with the packet that it answered, if known.
 	drop  observe.Drop
 	known bool
@@ -27,7 +29,8 @@ func (e *evidence) answered() (answer, bool) {
 		j := arrivedFirst(e.errors)
 		a = answer{node: e.places.origin(j), what: icmpName(j.Packet()), icmp: true}
 	case len(e.resetsBack) > 0:
-		a = answer{node: e.places.origin(arrivedFirst(e.resetsBack)), what: "a RST"}
+		j := arrivedFirst(e.resetsBack)
+		a = answer{node: e.places.origin(j), what: "a RST", made: j.Made}
 	}
 	if d, ok := e.deathOfSYN(a.node); ok {
 		a.drop, a.known = d, true
@@ -84,11 +87,13 @@ func rejectName(with string) (name string, icmp bool) {
 func (e *evidence) refused() string {
 	a, ok := e.answered()
 	switch {
+	case ok && a.made != nil:
+		return e.refusedByLink(a)
 	case ok && a.known && a.drop.Cause == observe.ByRule:
 		return e.refusedByRule(a)
 	case ok && a.node == e.Target && a.node != "" && !a.icmp:
 		return paragraph(fmt.Sprintf("%s refused the connection after %s: %s itself answered the SYN with a RST.", e.target, short(e.Elapsed), e.server), e.before(a),
-			"The host is up and reachable, but nothing listens on that port: it is closed.", seenBy(e.Observation))
+			e.ttlTells(), e.closedPort(), seenBy(e.Observation))
 	case ok && a.node != "":
 		return e.refusedOnPath(a)
 	}
@@ -107,7 +112,7 @@ func (e *evidence) refusedByRule(a answer) string {
 	}
 	return paragraph(
 		fmt.Sprintf("The connection to %s was refused after %s, but %s: %s discarded the SYN and %s.", e.target, short(e.Elapsed), who, rule, how),
-		e.before(a), e.refusalMeans(a), seenBy(e.Observation))
+		e.before(a), e.ttlTells(), e.refusalMeans(a), seenBy(e.Observation))
 }
 
 // before tells of the SYNs that died on their way before the one that was

@@ -189,6 +189,8 @@ func (e *evidence) reset() string {
 			head, inline(d.Rule, maxField), d.Node, e.server), seenOnOpen(e.Observation))
 	}
 	switch {
+	case rst.Made != nil:
+		head += ", not by " + e.server + ": " + e.madeReset(rst.Made) + "."
 	case from == "":
 		head += fmt.Sprintf(" by a RST that carries %s's address; which node sent it was not seen.", e.server)
 	case from == e.Target:
@@ -196,7 +198,7 @@ func (e *evidence) reset() string {
 	default:
 		head += fmt.Sprintf(", not by %s: %s sent the RST in its name, as a firewall or a middlebox does.", e.server, from)
 	}
-	return paragraph(head, seenOnOpen(e.Observation))
+	return paragraph(head, e.ttlTells(), e.serviceGone(), seenOnOpen(e.Observation))
 }
 
 // resetWhen says what the RST followed.

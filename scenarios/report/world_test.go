@@ -78,7 +78,7 @@ func (w *world) sends(at time.Duration, node string, p *observe.Packet, f observ
 	if toServer {
 		step = 1
 	}
-	j := observe.Journey{Fate: f}
+	j := observe.Journey{Fate: f, Sender: node}
 	for k := range w.obs.Journeys {
 		q := w.obs.Journeys[k].Packet()
 		j.Retransmission = j.Retransmission || q.TCP != nil && p.TCP != nil && *q.TCP == *p.TCP && q.Src == p.Src
@@ -98,6 +98,9 @@ func (w *world) sends(at time.Duration, node string, p *observe.Packet, f observ
 		}
 		t = t.Add(w.delay[link])
 		j.Sightings = append(j.Sightings, observe.Sighting{Time: t, Link: link, Side: side.Other(), Packet: p})
+		onward := *p // from the next router
+		onward.TTL--
+		p = &onward
 	}
 	w.obs.Journeys = append(w.obs.Journeys, j)
 	return w
@@ -115,6 +118,26 @@ func at(node string, c observe.Cause) observe.Fate {
 
 func onTheLink(from, to string, c netem.Cause) observe.Fate {
 	return observe.Fate{Drop: observe.Drop{Link: [2]string{from, to}, Cause: observe.Cause(c)}}
+}
+
+func byFault(from, to, name string) observe.Fate {
+	return observe.Fate{Drop: observe.Drop{Link: [2]string{from, to}, Cause: observe.Cause(netem.Faulted), Fault: name, Answer: "tcp-reset"}}
+}
+
+// makes adds a packet to the client that a fault makes on the link of the server.
+func (w *world) makes(at time.Duration, p *observe.Packet, fault string) *world {
+	w.sends(at, "server", p, arrives)
+	j := &w.obs.Journeys[len(w.obs.Journeys)-1]
+	j.Sightings, j.Sender = j.Sightings[1:], ""
+	j.Made = &observe.Strike{Link: [2]string{"fw", "server"}, Fault: fault, Do: netem.ResetConnection}
+	return w
+}
+
+// serving is network with a server on port 80.
+func serving() topo.Topology {
+	t := network()
+	t.Nodes[2].Listen = []topo.Listener{{Port: 80, Serve: topo.ServeHTTP}}
+	return t
 }
 
 func (w *world) syns(f observe.Fate, at ...time.Duration) *world {

@@ -35,6 +35,10 @@ func (b *builder) expect(r *rawExpect) *Expect {
 	for _, h := range r.Handshake {
 		e.Handshake = append(e.Handshake, h.V)
 	}
+	e.Negotiated = b.negotiated(r.Negotiated)
+	if r.ResetBy != nil {
+		e.ResetBy, e.ResetByLink = b.sender("reset_by", r.ResetBy)
+	}
 	if r.States != nil {
 		e.States = b.states(r.States)
 	}

@@ -38,6 +38,8 @@ type rawExpect struct {
 	Tolerance     *duration      `json:"tolerance" on:"connect,http,exec,exchange,transfer,await,close,scan,flood" doc:"how far times may be off; default 2% plus 5ms"`
 	Handshake     []*handshake   `json:"handshake" on:"connect,http" doc:"the flags of the handshake's segments, in order, first transmissions only"`
 	Segments      []*rawSegment  `json:"segments" on:"connect,http,exchange,await,close" doc:"the segments, in order, first transmissions only: all of the step, in connect and http up to the end of the handshake"`
+	Negotiated    *rawNegotiated `json:"negotiated" on:"connect,http,exchange,await,close" doc:"what both ends agreed on, by the SYN and the SYN-ACK as they arrived: {mss, wscale, sack, timestamps, ecn}"`
+	ResetBy       *place         `json:"reset_by" on:"connect,http,exchange,await,close" doc:"who sent the RST that ended the connection: a node, or a link with a fault that resets"`
 	Packets       entries[count] `json:"packets" on:"connect,http,exchange,await,close" doc:"how many segments left their sender, by syn, syn_ack, ack, rst, fin"`
 	SynTimes      *sendTimes     `json:"syn_times" on:"connect,http" doc:"when each SYN left, from the first: a list, or schedule for the kernel's own times"`
 	SynAckTimes   *sendTimes     `json:"syn_ack_times" on:"connect,http,await" doc:"when each SYN-ACK of the connection left, from the first: a list, or schedule for the kernel's own times"`

@@ -313,7 +313,12 @@ type Expect struct {
 	// RST-ACK and FIN-ACK.
 	Handshake []string
 	// Segments are those of the step, in connect and http those of the handshake.
-	Segments []Segment
+	Segments   []Segment
+	Negotiated *Negotiated
+	// ResetBy is the node, or ResetByLink the nodes of the link, that sent the RST
+	// which ended the connection.
+	ResetBy     string
+	ResetByLink *[2]string
 	// Packets maps syn, syn_ack, ack, rst and fin to counts.
 	Packets map[string]Count
 	// SynTimes and SynAckTimes are from the first; one Term of the unit

@@ -43,3 +43,11 @@ type Optional struct {
 	None bool
 	Count
 }
+
+// Negotiated is what the ends of a connection must have agreed on. What is nil is
+// not compared.
+type Negotiated struct {
+	// MSS is the smaller of the two that were announced.
+	MSS                           *Count
+	WScale, SACK, Timestamps, ECN *bool
+}

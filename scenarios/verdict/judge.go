@@ -71,7 +71,7 @@ func (j *judge) success(step *spec.Step) {
 			j.add(j.count("exit", spec.Count{Text: "0"}, j.o.Exit))
 		}
 	case Exchange:
-		if j.e.Outcome == "" && j.e.Error == "" {
+		if j.e.Outcome == "" && j.e.Error == "" && !expectsReset(j.e) {
 			j.add(j.outcome(exchanged(step)))
 		}
 	case Transferring:
@@ -133,10 +133,10 @@ func (j *judge) httpSuccess() {
 }
 
 // expectsFailure tells whether e can only be met by a connection attempt that
-// fails: it names an errno, states of the client without ESTABLISHED, a
+// fails: it names an errno, who reset it, states of the client without ESTABLISHED, a
 // handshake without SYN-ACK, no SYN-ACK at all, or the kernel's own end of it.
 func expectsFailure(e *spec.Expect) bool {
-	if e.Error != "" || givesUp(e) {
+	if e.Error != "" || givesUp(e) || expectsReset(e) {
 		return true
 	}
 	if e.States != nil && len(e.States.Client) > 0 && !contains(e.States.Client, observe.Established) {
@@ -148,6 +148,9 @@ func expectsFailure(e *spec.Expect) bool {
 	c, ok := e.Packets["syn_ack"]
 	return ok && c.Bound == spec.About && c.Value == 0
 }
+
+// expectsReset tells whether e names who sends the RST that ends the connection.
+func expectsReset(e *spec.Expect) bool { return e.ResetBy != "" || e.ResetByLink != nil }
 
 func contains(list []observe.State, s observe.State) bool {
 	for _, x := range list {

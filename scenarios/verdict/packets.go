@@ -16,6 +16,12 @@ func (j *judge) packets() {
 	if len(j.e.Segments) > 0 {
 		j.add(j.segments(j.e.Segments))
 	}
+	if j.e.Negotiated != nil {
+		j.add(j.negotiated(j.e.Negotiated))
+	}
+	if expectsReset(j.e) {
+		j.add(j.resetBy(j.e.ResetBy, j.e.ResetByLink))
+	}
 	if len(j.e.Packets) > 0 {
 		j.add(j.counts(j.e.Packets))
 	}
