@@ -22,9 +22,15 @@ func numbersText(n *relative.Numbers, j *observe.Journey) string {
 		return ""
 	}
 	seq, ack := n.Of(j)
-	s := fmt.Sprintf("seq=%d", seq)
+	show := func(name string, n uint32) string {
+		if !j.Left() { // an earlier connection's are below those of this one
+			return fmt.Sprintf("%s=%d", name, int32(n))
+		}
+		return fmt.Sprintf("%s=%d", name, n)
+	}
+	s := show("seq", seq)
 	if p.TCP.Flags&topo.ACK != 0 {
-		s += fmt.Sprintf(" ack=%d", ack)
+		s += " " + show("ack", ack)
 	}
 	if p.TCP.Payload > 0 {
 		s += fmt.Sprintf(" len=%d", p.TCP.Payload)

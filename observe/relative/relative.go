@@ -88,9 +88,12 @@ func (n *Numbers) relative(d int, number uint32) uint32 {
 
 // Of are a packet's sequence and acknowledgement numbers, relative to those that
 // its two directions begin with; ack means nothing without the ACK flag. Packets
-// must be of TCP and come in order of sending.
+// must be of TCP and come in order of sending. One that was sent before the record
+// begins may be an earlier connection's, and nothing is learnt from it.
 func (n *Numbers) Of(j *observe.Journey) (seq, ack uint32) {
 	d, t := n.Direction(j), j.Packet().TCP
-	n.learn(d, t)
+	if j.Left() || len(n.bases[d]) == 0 {
+		n.learn(d, t)
+	}
 	return n.relative(d, t.Seq), n.relative(d^1, t.Ack)
 }

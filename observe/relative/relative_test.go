@@ -9,6 +9,24 @@ import (
 	"testbed/topo"
 )
 
+// TestNumbersOfAnEarlierConnection wants an old duplicate to change nothing.
+func TestNumbersOfAnEarlierConnection(t *testing.T) {
+	client, server := netip.MustParseAddrPort("198.18.0.1:40000"), netip.MustParseAddrPort("198.18.0.2:80")
+	syn := func(seq uint32, sent bool) *observe.Journey {
+		return &observe.Journey{Sightings: []observe.Sighting{{Sent: sent, Packet: &observe.Packet{
+			Src: client.Addr(), Dst: server.Addr(), Proto: 6, TCP: &observe.TCP{SrcPort: client.Port(), DstPort: server.Port(), Flags: topo.SYN, Seq: seq},
+		}}}}
+	}
+	n := relative.New()
+	n.Of(syn(5000, true))
+	if seq, _ := n.Of(syn(3000, false)); int32(seq) != -2000 {
+		t.Errorf("the old SYN has number %d, want -2000", int32(seq))
+	}
+	if seq, _ := n.Of(syn(5000, true)); seq != 0 {
+		t.Errorf("after it the SYN has number %d, want 0", seq)
+	}
+}
+
 // TestNumbersAcrossAProxy wants numbers to be relative to the initial one of
 // whichever server they belong to, the proxy's or the real one's.
 func TestNumbersAcrossAProxy(t *testing.T) {

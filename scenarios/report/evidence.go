@@ -44,8 +44,8 @@ func gather(step *spec.Step, o *verdict.Observation, v verdict.Verdict, t *topo.
 	e.addEarlierEnd(fromClient)
 	for i := range o.Journeys {
 		j := &o.Journeys[i]
-		if len(j.Sightings) == 0 || j.Packet() == nil {
-			continue
+		if len(j.Sightings) == 0 || j.Packet() == nil || !j.Left() {
+			continue // what was sent before the step is no part of what it did
 		}
 		switch p := j.Packet(); {
 		case p.ICMP != nil && p.ICMP.Quoted != nil:
