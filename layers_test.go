@@ -32,6 +32,7 @@ var mayImport = []struct {
 	{"topo", []string{"netem"}},
 	{"agents/exec", []string{"topo", "topo/netns", "topo/sandbox"}},
 	{"agents/raw", []string{"topo/netns", "topo/sandbox"}},
+	{"agents/flood", []string{"netem", "topo/netns", "agents/raw"}},
 	{"agents/scan", []string{"netem", "topo/netns", "agents/raw"}},
 	{"agents", []string{"topo", "topo/netns", "agents/alarm", "agents/dns", "agents/tcp", "agents/tls", "agents/http"}},
 	{"observe/capture", []string{"netem", "topo", "topo/netns", "observe/record"}},

@@ -218,6 +218,8 @@ const (
 	ByRPFilter Cause = "rp-filter"
 	// ByFullQueue is a listener whose accept queue is full.
 	ByFullQueue Cause = "accept-queue-full"
+	// BySynQueue is a listener that has no place for one more half-open connection.
+	BySynQueue Cause = "syn-queue-full"
 	// Unknown means that no known reason fits.
 	Unknown Cause = "unknown"
 )

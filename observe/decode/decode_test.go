@@ -241,3 +241,31 @@ func BenchmarkFrame(b *testing.B) {
 		}
 	}
 }
+
+// TestEnds holds the quick look at a frame against decoding it.
+func TestEnds(t *testing.T) {
+	tcp6, tcp4 := build(t, ether(layers.EthernetTypeIPv6), ip6(layers.IPProtocolTCP), segment(), data), build(t, ether(layers.EthernetTypeIPv4), ip4(layers.IPProtocolTCP), segment(), data)
+	from, to := uint16(40000), uint16(80)
+	quoting4 := build(t, ether(layers.EthernetTypeIPv4), &layers.IPv4{Version: 4, IHL: 5, TTL: 64, Protocol: layers.IPProtocolICMPv4, SrcIP: b4.AsSlice(), DstIP: a4.AsSlice()},
+		&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeDestinationUnreachable, 0)}, gopacket.Payload(tcp4[14:]))
+	for name, c := range map[string]struct {
+		frame    []byte
+		src, dst netip.AddrPort
+		ok       bool
+	}{
+		"IPv4":    {tcp4, netip.AddrPortFrom(a4, from), netip.AddrPortFrom(b4, to), true},
+		"IPv6":    {tcp6, netip.AddrPortFrom(a6, from), netip.AddrPortFrom(b6, to), true},
+		"quoted":  {quoting4, netip.AddrPortFrom(a4, from), netip.AddrPortFrom(b4, to), true},
+		"UDP":     {frame: build(t, ether(layers.EthernetTypeIPv4), ip4(layers.IPProtocolUDP), &layers.UDP{SrcPort: 1, DstPort: 2})},
+		"ARP":     {frame: build(t, ether(layers.EthernetTypeARP), data)},
+		"nothing": {},
+	} {
+		src, dst, ok := decode.Ends(observe.Frame{Data: c.frame, Length: len(c.frame)})
+		if src != c.src || dst != c.dst || ok != c.ok {
+			t.Errorf("%s: %s – %s, %t", name, src, dst, ok)
+		}
+		for n := range c.frame { // cut frames must not end it
+			decode.Ends(observe.Frame{Data: c.frame[:n], Length: len(c.frame)})
+		}
+	}
+}

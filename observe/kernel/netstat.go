@@ -11,29 +11,27 @@ import (
 	"testbed/topo/netns"
 )
 
-// ListenOverflows is how many connection requests, and last ACKs of handshakes,
-// the listeners of a namespace have dropped because their accept queue was full
-// (TcpExtListenOverflows in /proc/net/netstat, net/ipv4/tcp_input.c and
-// net/ipv4/tcp_ipv4.c).
-func ListenOverflows(ns *netns.NS) (n uint64, err error) {
+// TCPCounters are the extended counters of a namespace's TCP, by name, such as
+// ListenOverflows (TcpExt in /proc/net/netstat, net/ipv4/proc.c).
+func TCPCounters(ns *netns.NS) (counters map[string]uint64, err error) {
 	err = ns.Do(func() error {
 		f, err := os.Open("/proc/thread-self/net/netstat")
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		n, err = readCounter(f, "TcpExt:", "ListenOverflows")
+		counters, err = readCounters(f, "TcpExt:")
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("count overflows of accept queues: %w", err)
+		return nil, fmt.Errorf("read counters of TCP: %w", err)
 	}
-	return n, nil
+	return counters, nil
 }
 
-// readCounter finds a counter in pairs of lines, of which the first has the names
+// readCounters reads a group from pairs of lines, of which the first has the names
 // and the second the values.
-func readCounter(r io.Reader, group, name string) (uint64, error) {
+func readCounters(r io.Reader, group string) (map[string]uint64, error) {
 	lines := bufio.NewScanner(r)
 	var names []string
 	for lines.Scan() {
@@ -43,15 +41,29 @@ func readCounter(r io.Reader, group, name string) (uint64, error) {
 		case names == nil:
 			names = fields
 		default:
-			for i, n := range names {
-				if n == name && i < len(fields) {
-					return strconv.ParseUint(fields[i], 10, 64)
-				}
-			}
+			return pairs(names[1:], fields[1:])
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return 0, fmt.Errorf("the kernel has no counter %s", name)
+	return nil, fmt.Errorf("the kernel has no counters %s", group)
+}
+
+func pairs(names, values []string) (map[string]uint64, error) {
+	if len(names) != len(values) {
+		return nil, fmt.Errorf("%d names of counters and %d values", len(names), len(values))
+	}
+	counters := make(map[string]uint64, len(names))
+	for i, name := range names {
+		if strings.HasPrefix(values[i], "-") {
+			continue // a gauge
+		}
+		n, err := strconv.ParseUint(values[i], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("counter %s: %w", name, err)
+		}
+		counters[name] = n
+	}
+	return counters, nil
 }

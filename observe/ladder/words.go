@@ -158,6 +158,8 @@ func killed(j *observe.Journey) string {
 		if what = "the node's ruleset (drop)"; d.Answer != "" {
 			what = fmt.Sprintf("the node's ruleset (reject with %s)", d.Answer)
 		}
+	case observe.BySynQueue:
+		what = "SYN queue full"
 	case observe.ByFullTable:
 		what = "conntrack table full"
 	case observe.ByRPFilter:

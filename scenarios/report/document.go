@@ -183,6 +183,8 @@ type StepDocument struct {
 
 	// Ports are a scan's, in the order in which they were probed.
 	Ports []PortDocument `json:"ports,omitempty"`
+	// Flood is there for flood steps.
+	Flood *FloodDocument `json:"flood,omitempty"`
 
 	// Transfer is there for transfer steps.
 	Transfer *TransferDocument `json:"transfer,omitempty"`
@@ -296,6 +298,23 @@ type PortDocument struct {
 	Drops []FateDocument `json:"drops,omitempty"`
 	// Reason is all of that in words.
 	Reason string `json:"reason"`
+}
+
+// FloodDocument is what a flood came to.
+type FloodDocument struct {
+	// From is the prefix that source addresses were drawn from.
+	From       string `json:"from"`
+	Spoofed    bool   `json:"spoofed"`
+	Background bool   `json:"background"`
+	// Sent is how many SYNs left, Failed how many the sender's kernel did not take,
+	// Arrived how many reached the target, Answered for how many it sent a SYN-ACK.
+	Sent     int    `json:"sent"`
+	Failed   int    `json:"failed,omitempty"`
+	Errno    string `json:"errno,omitempty"`
+	Arrived  int    `json:"arrived"`
+	Answered int    `json:"answered"`
+	// Counters are how much the target's counters of the kernel grew (TcpExt).
+	Counters map[string]uint64 `json:"counters,omitempty"`
 }
 
 // CheckDocument is one expectation, in words as the text report has it.

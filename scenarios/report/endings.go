@@ -79,6 +79,8 @@ func endingOf(d observe.Drop) ending {
 		return ending{agent: node + ", whose route back to the source leads elsewhere (rp_filter; nothing is logged unless log_martians is set)", verb: "dropped"}
 	case observe.ByFullQueue:
 		return ending{agent: node + ", whose accept queue is full", verb: "dropped"}
+	case observe.BySynQueue:
+		return ending{agent: node + ", whose queue of half-open connections is full", verb: "dropped"}
 	}
 	return ending{agent: node + ", for a reason that is not known", verb: "dropped", where: "at " + node + " for a reason that is not known"}
 }

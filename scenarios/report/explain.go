@@ -62,6 +62,8 @@ func (e *evidence) story() string {
 		return paragraph(e.close(), e.remained())
 	case verdict.Scan:
 		return e.scanned()
+	case verdict.Flood:
+		return e.flooded()
 	case verdict.Exec:
 		return e.command()
 	case verdict.Wait:

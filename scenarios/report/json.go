@@ -126,7 +126,7 @@ func stepDocument(r *verdict.Result, s *verdict.StepResult) StepDocument {
 	for _, c := range o.Rewrites {
 		d.Rewrites = append(d.Rewrites, RewriteDocument{c.Node, string(c.Field), c.From, c.To, c.Packets})
 	}
-	d.Ports = portDocuments(o)
+	d.Ports, d.Flood = portDocuments(o), floodDocument(o.Flood)
 	d.Journeys = journeyDocuments(r, s, o.Journeys)
 	d.addNames(r, s)
 	for _, n := range s.Nested() {

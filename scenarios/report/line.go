@@ -111,6 +111,8 @@ func resultOf(o *verdict.Observation) []string {
 		return []string{"exit " + strconv.Itoa(o.Exit)}
 	case o.Kind == verdict.Scan:
 		return portsByState(o)
+	case o.Kind == verdict.Flood && o.Flood != nil:
+		return []string{strconv.Itoa(o.Flood.Sent) + " sent"}
 	case o.Outcome != "":
 		return []string{inline(string(o.Outcome), maxField)}
 	}

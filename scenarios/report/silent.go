@@ -159,6 +159,8 @@ func (e *evidence) silenceMeans() string {
 		return fmt.Sprintf("Whoever verifies the checksum discards such a packet without a word: to %s it is a loss like any other.", e.client)
 	case died && d.Cause == observe.ByFullQueue:
 		return "The port is open, but its server does not accept connections fast enough."
+	case died && d.Cause == observe.BySynQueue:
+		return "The port is open, but its server holds as many half-open connections as it may (listen(2)'s backlog, net.ipv4.tcp_max_syn_backlog) and sends no SYN cookies: a SYN flood looks like this."
 	}
 	return "No answer at all: filtered, or the host is down."
 }

@@ -228,6 +228,6 @@ func find(changes []observe.StateChange, s observe.State) int {
 func (l *Lab) awaitFrame(ctx context.Context, mark int, most time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	_, err := l.capture.Wait(ctx, mark, func(observe.Frame) bool { return true })
+	_, err := l.capture.Wait(ctx, mark, func(f observe.Frame) bool { return !l.isForeign(f) })
 	return err == nil
 }

@@ -195,7 +195,7 @@ func (l *Lab) begin(o *verdict.Observation, from string, target spec.Target, fam
 		return nil, err
 	}
 	o.Began = c.watch.began
-	c.overflows, err = c.watch.countOverflows(c)
+	c.turnedAway, err = c.watch.turnedAway(c)
 	return c, err
 }
 

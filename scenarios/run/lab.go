@@ -50,6 +50,10 @@ type Lab struct {
 	clock verdict.Clock
 
 	mu sync.Mutex
+	// foreign are the packets of all floods so far, floods those that are in the
+	// background.
+	foreign []foreign
+	floods  []*flooding
 	// scans counts the scans, so that each one has source ports of its own.
 	scans   int
 	kept    map[string]*connection
@@ -85,10 +89,10 @@ type connection struct {
 	far [2]netip.AddrPort
 	// closing is what its sockets were seen to become after close(2); may be nil.
 	closing *closing
-	// told is when the last packet was sent that a step has told of, and overflows how often its
-	// server's accept queues had overflowed then.
-	told      time.Time
-	overflows uint64
+	// told is when the last packet was sent that a step has told of, and turnedAway what its
+	// server's listeners had dropped then.
+	told       time.Time
+	turnedAway turnedAway
 }
 
 // Open builds a topology and starts its servers. The caller closes the lab. The
@@ -160,6 +164,10 @@ func (l *Lab) Close() error {
 	}
 	for _, c := range l.kept {
 		c.conn.Close()
+	}
+	for _, f := range l.floods {
+		f.stop()
+		<-f.ended
 	}
 	for _, ports := range l.servers {
 		for _, r := range ports {

@@ -143,7 +143,7 @@ func (l *Lab) attempted(from string, a *dial.Attempt, w *watch) (*connection, er
 	own.began = a.Began
 	c.meant(l.net.Plan)
 	var err error
-	c.overflows, err = own.countOverflows(c)
+	c.turnedAway, err = own.turnedAway(c)
 	return c, err
 }
 

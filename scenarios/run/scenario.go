@@ -101,9 +101,27 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 		obs.Step = i + 1
 		r.Steps = append(r.Steps, verdict.StepResult{Step: step, Observation: obs, Verdict: verdict.Judge(step, obs)})
 	}
+	if err := endFloods(ctx, lab, r); err != nil {
+		return err
+	}
 	if o.Keep != nil {
 		r.Elapsed = time.Since(r.Began)
 		o.Keep(ctx, lab, r)
+	}
+	return nil
+}
+
+// endFloods ends what goes on in the background, and judges it again, now that all
+// of it is known.
+func endFloods(ctx context.Context, lab *Lab, r *verdict.Result) error {
+	if err := lab.EndFloods(ctx); err != nil {
+		return fmt.Errorf("end of a flood: %w", interruption(ctx, err))
+	}
+	for i := range r.Steps {
+		s := &r.Steps[i]
+		if s.Step.HasBackground() {
+			s.Verdict = verdict.Judge(s.Step, s.Observation)
+		}
 	}
 	return nil
 }

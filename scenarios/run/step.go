@@ -60,6 +60,8 @@ func (l *Lab) do(ctx context.Context, s *spec.Step) (*verdict.Observation, error
 		return l.CloseConnection(ctx, *s.Close)
 	case s.Scan != nil:
 		return l.Scan(ctx, *s.Scan)
+	case s.Flood != nil:
+		return l.Flood(ctx, *s.Flood)
 	case s.Exec != nil:
 		return l.Exec(ctx, *s.Exec)
 	case s.Wait != nil:
@@ -91,6 +93,8 @@ func Title(s *spec.Step) string {
 		return "close " + s.Close.Connection
 	case s.Scan != nil:
 		return fmt.Sprintf("scan %s from %s", net.JoinHostPort(s.Scan.Host, s.Scan.Text), s.Scan.From)
+	case s.Flood != nil:
+		return "flood " + s.Flood.Target.String() + " from " + s.Flood.From
 	case s.Exec != nil:
 		if s.Exec.Background {
 			return fmt.Sprintf("start %s in %s", s.Exec.Text, s.Exec.From)

@@ -85,8 +85,8 @@ func (w *watch) journeysFrom(mark int, rules []observe.RuleCount) []observe.Jour
 	counts := w.counts()
 	return journey.Trace(journey.Input{
 		Counts: counts,
-		Frames: w.lab.capture.Since(mark),
-		Drops:  w.lab.dropsSince(w.began), Strikes: w.lab.strikesSince(w.began),
+		Frames: w.lab.framesSince(mark),
+		Drops:  w.lab.lossesSince(w.began), Strikes: w.lab.strikesSince(w.began),
 		Plan:  w.lab.net.Plan,
 		Rules: rules,
 		Until: time.Now(),
@@ -170,7 +170,7 @@ const etherHeader = 14
 func (w *watch) next(ctx context.Context, mark int) {
 	ctx, cancel := context.WithTimeout(ctx, inNode)
 	defer cancel()
-	w.lab.capture.Wait(ctx, mark, func(observe.Frame) bool { return true })
+	w.lab.capture.Wait(ctx, mark, func(f observe.Frame) bool { return !w.lab.isForeign(f) })
 }
 
 // lateness is the most that the links of a path add to their delays when so many
@@ -199,13 +199,13 @@ func (w *watch) observe(o *verdict.Observation, c *connection) error {
 	if !c.local.IsValid() {
 		return nil
 	}
-	overflows, err := w.countOverflows(c)
+	turnedAway, err := w.turnedAway(c)
 	if err != nil {
 		return err
 	}
 	whole := w.flow(c, rules)
-	markOverflows(w.lab.net.Plan, whole, o.Target, overflows-c.overflows)
-	c.overflows = overflows
+	markTurnedAway(w.lab.net.Plan, whole, o.Target, turnedAway.since(c.turnedAway))
+	c.turnedAway = turnedAway
 	w.seenFrom(o, whole)
 	if at := serverEnd(whole, o.Target, w); at.IsValid() {
 		c.far = [2]netip.AddrPort{at, o.SeenAddr}

@@ -63,6 +63,7 @@ func (d *decoder) build(raw *rawScenario) *Scenario {
 	b.mutations(raw.Mutations)
 	b.links = slices.Clone(b.sc.Topology.Links)
 	b.steps(raw)
+	b.silence()
 	return b.sc
 }
 

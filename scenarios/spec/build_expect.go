@@ -20,8 +20,9 @@ func (b *builder) expect(r *rawExpect) *Expect {
 		Packets:  b.packets(&r.Packets), Dropped: b.dropped(r.Dropped),
 		SynTimes: b.sendTimes("syn_times", r.SynTimes), SynAckTimes: b.sendTimes("syn_ack_times", r.SynAckTimes),
 		Open: r.Open.numbers(), Closed: r.Closed.numbers(), Filtered: r.Filtered.numbers(),
-		Sent: b.counted("sent", r.Sent, 0, maxNatural*10), Counters: b.counters(&r.Counters),
-		Status: b.counted("status", r.Status, 100, 599), Exit: b.counted("exit", r.Exit, 0, 255),
+		Sent: b.counted("sent", r.Sent, 0, maxFlood), Arrived: b.counted("arrived", r.Arrived, 0, maxFlood), Answered: b.counted("answered", r.Answered, 0, maxFlood),
+		Counters: b.counters(&r.Counters),
+		Status:   b.counted("status", r.Status, 100, 599), Exit: b.counted("exit", r.Exit, 0, 255),
 	}
 	if r.Outcome != nil {
 		e.Outcome = r.Outcome.V

@@ -33,6 +33,9 @@ func (b *builder) pace(r *rate, most float64, otherwise topo.Rate) topo.Rate {
 	if r == nil {
 		return otherwise
 	}
+	if r.V.Burst != 0 {
+		b.add(r.mark, bad("rate: packets that are sent have no burst").want(fmt.Sprintf("%d/%s", r.V.Packets, r.V.Per)))
+	}
 	if r.V.PerSecond() > most {
 		b.add(r.mark, bad("rate: %s is too fast", quote(fmt.Sprintf("%d/%s", r.V.Packets, r.V.Per))).want(fmt.Sprintf("at most %.0f/second", most)))
 	}
@@ -155,7 +158,7 @@ func (b *builder) flood(r *rawFlood) *Flood {
 	}
 	if r.Duration != nil {
 		if f.Duration = r.Duration.V; f.Duration > maxFloodDuration {
-			b.add(r.Duration.mark, bad("duration: %s is too long", f.Duration).want("at most 10m"))
+			b.add(r.Duration.mark, bad("duration: too long").want("at most 10m"))
 		}
 	}
 	b.spoof(f, r.Spoof)
@@ -174,6 +177,68 @@ func (b *builder) spoof(f *Flood, r *spoof) {
 	default:
 		f.Spoof = r.V
 	}
+}
+
+// silence has every router discard what goes to addresses that a flood spoofs,
+// unless it has a route of its own for them: on the Internet they lead to somebody who does
+// not answer, while a router without a route would tell the target so, which then
+// forgets the half-open connection (net/ipv4/tcp_ipv4.c, tcp_req_err).
+func (b *builder) silence() {
+	var prefixes []netip.Prefix
+	for _, f := range floods(b.sc.Steps) {
+		if f.Spoof.IsValid() && !slices.Contains(prefixes, f.Spoof) {
+			prefixes = append(prefixes, f.Spoof)
+		}
+	}
+	if prefixes == nil {
+		return
+	}
+	for i := range b.sc.Topology.Nodes {
+		n := &b.sc.Topology.Nodes[i]
+		if n.Role != topo.Router {
+			continue
+		}
+		n.Routes = silent(n.Routes, prefixes)
+		for _, s := range append(sets(b.sc.Steps), b.sc.Mutations...) {
+			if s.Node == n.Name && s.Routes != nil {
+				*s.Routes = silent(*s.Routes, prefixes)
+			}
+		}
+	}
+}
+
+// silent adds a blackhole for each prefix that no route is for.
+func silent(routes []topo.Route, prefixes []netip.Prefix) []topo.Route {
+	routes = slices.Clone(routes)
+	for _, p := range prefixes {
+		if !slices.ContainsFunc(routes, func(r topo.Route) bool { return r.To == p }) {
+			routes = append(routes, topo.Route{To: p, Kind: topo.Blackhole})
+		}
+	}
+	return routes
+}
+
+// floods are those of steps, and of steps in parallel.
+func floods(steps []Step) (all []*Flood) {
+	for i := range steps {
+		if steps[i].Flood != nil {
+			all = append(all, steps[i].Flood)
+		}
+		if steps[i].Parallel != nil {
+			all = append(all, floods(steps[i].Parallel.Steps)...)
+		}
+	}
+	return all
+}
+
+// sets are the changes that steps make.
+func sets(steps []Step) (all []Set) {
+	for i := range steps {
+		if steps[i].Set != nil {
+			all = append(all, *steps[i].Set)
+		}
+	}
+	return all
 }
 
 func (b *builder) counters(raw *entries[count]) map[string]Count {

@@ -31,6 +31,8 @@ type rawExpect struct {
 	Closed        *portList      `json:"closed" on:"scan" doc:"the ports that are closed, all of them"`
 	Filtered      *portList      `json:"filtered" on:"scan" doc:"the ports that are filtered, all of them"`
 	Sent          *count         `json:"sent" on:"flood" doc:"how many SYNs were sent"`
+	Arrived       *count         `json:"arrived" on:"flood" doc:"how many SYNs reached the target"`
+	Answered      *count         `json:"answered" on:"flood" doc:"for how many SYNs the target sent a SYN-ACK"`
 	Counters      entries[count] `json:"counters" on:"flood" doc:"how much the target's counters of the kernel grew, by name, such as SyncookiesSent"`
 	Elapsed       *bound         `json:"elapsed" on:"connect,http,exec,exchange,transfer,await,close,scan,flood" doc:"how long the action took, up to its outcome"`
 	TimeWait      *bound         `json:"time_wait" on:"close" doc:"how long the end that closed was in TIME-WAIT"`
@@ -164,7 +166,7 @@ var packetKinds = []string{"syn", "syn_ack", "ack", "rst", "fin"}
 // causes are observe's, then netem's.
 var causes = []observe.Cause{
 	observe.ByRule, observe.ByRuleset, observe.ByNAT, observe.ByFiltering, observe.ByExhaustion, observe.ByFullTable, observe.ByRPFilter, observe.ByBlackhole, observe.ByUnreachable, observe.ByProhibit, observe.ByNoRoute,
-	observe.ByNoNeighbour, observe.ByTTL, observe.ByMTU, observe.ByNoForwarding, observe.ByFullQueue, observe.Unknown,
+	observe.ByNoNeighbour, observe.ByTTL, observe.ByMTU, observe.ByNoForwarding, observe.ByFullQueue, observe.BySynQueue, observe.Unknown,
 	observe.Cause(netem.Lost), observe.Burst, observe.Corrupted, observe.Cause(netem.TooBig), observe.Cause(netem.LinkDown), observe.Cause(netem.Overflow), observe.Cause(netem.Faulted),
 }
 

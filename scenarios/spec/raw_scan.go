@@ -13,6 +13,7 @@ const (
 	maxScanRate  = 10_000
 	maxFloodRate = 20_000
 	maxRetries   = 10
+	maxFlood     = maxFloodRate * 600 // in its longest time
 	wantPorts    = "ports and ranges joined by commas, such as server:20-23,80,443"
 )
 

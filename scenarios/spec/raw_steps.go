@@ -11,12 +11,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// stepKinds are the actions, in the order of the documentation; laterSteps are
-// those that are planned.
-var (
-	stepKinds  = []string{"connect", "http", "exec", "exchange", "transfer", "await", "close", "scan", "wait", "set", "parallel"}
-	laterSteps = []string{"flood"}
-)
+// stepKinds are the actions, in the order of the documentation.
+var stepKinds = []string{"connect", "http", "exec", "exchange", "transfer", "await", "close", "scan", "flood", "wait", "set", "parallel"}
 
 // stepList is a scenario's steps, with the place of the list.
 type stepList struct {
@@ -83,9 +79,6 @@ func (d *decoder) action(n ast.Node, values []*ast.MappingValueNode) string {
 		key, _ := keyOf(kv.Key)
 		at := d.place(kv.Key)
 		switch {
-		case slices.Contains(laterSteps, key):
-			d.add(at, notYet("the step "+quote(key)).want(strings.Join(stepKinds, ", ")))
-			return ""
 		case !slices.Contains(stepKinds, key) || key == found:
 			keys = append(keys, key)
 		case found != "":
@@ -196,7 +189,7 @@ func observesNothing(kind, key string) *complaint {
 	if key != "expect" {
 		return nil
 	}
-	return bad("a %s step observes nothing", kind).want("expect in a step that does: connect, http, exec, exchange, await, close, scan")
+	return bad("a %s step observes nothing", kind).want("expect in a step that does: connect, http, exec, exchange, await, close, scan, flood")
 }
 
 // command is a command line, or the list of a command's arguments.

@@ -5,6 +5,7 @@ package spec
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"time"
 
 	"testbed/agents"
@@ -87,6 +88,14 @@ func Flat(steps []Step) (all []*Step) {
 		}
 	}
 	return all
+}
+
+// HasBackground tells whether something of the step goes on after it.
+func (s *Step) HasBackground() bool {
+	if s.Parallel != nil {
+		return slices.ContainsFunc(s.Parallel.Steps, func(n Step) bool { return n.HasBackground() })
+	}
+	return s.Flood != nil && s.Flood.Background
 }
 
 // Family is the address family that a step uses.
@@ -297,10 +306,11 @@ type Expect struct {
 	// Open, Closed and Filtered are a scan's ports, in the order of the file; nil
 	// expects nothing, an empty one that there are none.
 	Open, Closed, Filtered []uint16
-	// Sent is how many SYNs a flood sent, and Counters how much the target's
+	// Sent is how many SYNs a flood sent, Arrived how many of them reached the target
+	// and Answered for how many it sent a SYN-ACK; Counters are how much the target's
 	// counters of the kernel grew.
-	Sent     *Count
-	Counters map[string]Count
+	Sent, Arrived, Answered *Count
+	Counters                map[string]Count
 	// Bytes, Throughput, Stalled, Retransmissions and RTT are those of a transfer.
 	Bytes, Throughput *Quantity
 	Stalled, RTT      *Duration

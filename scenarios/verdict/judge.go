@@ -36,6 +36,7 @@ func Judge(step *spec.Step, obs *Observation) Verdict {
 	j.transfer()
 	j.packets()
 	j.scan()
+	j.flood()
 	j.command()
 	j.repetitions(step.Repeat)
 	j.mark(kernels)

@@ -121,6 +121,26 @@ type Observation struct {
 
 	// Ports are what a scan found out.
 	Ports []ScannedPort
+	// Flood is what a flood came to; nil of any other step.
+	Flood *FloodResult
+}
+
+// FloodResult is what a flood came to. Of one that goes on in the background, only
+// the first fields are known before the scenario ends.
+type FloodResult struct {
+	// From is the prefix that source addresses were drawn from.
+	From                string
+	Spoofed, Background bool
+	// Sent is how many SYNs left, Failed how many the sender's kernel did not take,
+	// the last of them with Errno, by name.
+	Sent, Failed int
+	Errno        string
+	// Arrived is how many SYNs reached the target's interface, and Answered for how
+	// many of them it sent a SYN-ACK.
+	Arrived, Answered int
+	// Counters are how much the target's counters of the kernel grew meanwhile,
+	// whoever's packets made them grow; see spec.Counters.
+	Counters map[string]uint64
 }
 
 // ScannedPort is a port that was scanned.

@@ -1,0 +1,78 @@
+package flood
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"testbed/topo"
+	"testbed/topo/netns"
+	"testbed/topo/rtnl"
+	"testbed/topo/sandbox"
+)
+
+func TestMain(m *testing.M) { sandbox.TestMain(m) }
+
+func TestDraw(t *testing.T) {
+	for _, p := range []string{"203.0.113.0/24", "10.0.0.0/8", "192.0.2.7/32", "198.18.4.0/22", "3fff::/20", "2001:db8::1/128", "2001:db8::/127"} {
+		prefix := netip.MustParsePrefix(p)
+		r, seen := rand.New(rand.NewPCG(1, 0)), map[netip.Addr]bool{}
+		for range 5000 {
+			a := draw(r, prefix)
+			if !prefix.Contains(a) {
+				t.Fatalf("%s is not in %s", a, p)
+			}
+			seen[a] = true
+		}
+		host := prefix.Addr().BitLen() - prefix.Bits()
+		if host < 10 && len(seen) != 1<<host || host >= 10 && len(seen) < 900 {
+			t.Errorf("%d addresses of %s", len(seen), p)
+		}
+	}
+}
+
+// TestRun floods a namespace's loopback interface: as many as are due, and not in
+// less time.
+func TestRun(t *testing.T) {
+	ns, err := netns.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	h, err := rtnl.Open(ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	o := Options{
+		Target: netip.MustParseAddrPort("127.0.0.1:80"), From: netip.MustParsePrefix("127.0.0.1/32"),
+		Due: topo.Rate{Packets: 3000, Per: "second"}.Due, Duration: 100 * time.Millisecond,
+	}
+	if r, err := Run(t.Context(), ns, o); err != nil || r.Sent != 0 || r.Failed != 300 || r.Errno != unix.ENETUNREACH {
+		t.Errorf("loopback down: %+v, %v", r, err)
+	}
+	if err := h.SetUp("lo", true); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{"127.0.0.1", "::1"} {
+		a := netip.MustParseAddr(to)
+		o.Target, o.From = netip.AddrPortFrom(a, 80), netip.PrefixFrom(a, a.BitLen())
+		r, err := Run(t.Context(), ns, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Sent != 300 || r.Failed != 0 || r.Elapsed < o.Duration || r.Elapsed > 2*o.Duration {
+			t.Errorf("%s: %+v", to, r)
+		}
+	}
+	o.Duration = 0
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if r, err := Run(ctx, ns, o); err != nil || r.Sent < 100 || r.Sent > 200 {
+		t.Errorf("until cancelled: %+v, %v", r, err)
+	}
+}
