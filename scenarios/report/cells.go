@@ -138,9 +138,10 @@ func tableRows(r, c *verdict.Result, s *verdict.Series) (rows [][]string) {
 		}
 	}
 	if isRepeated(r) {
-		first = append(first, fmt.Sprint(len(s.Samples)))
+		first = append(first, fmt.Sprint(len(s.Samples)), endings(s))
+	} else {
+		first = append(first, onlyEnding(s))
 	}
-	first = append(first, endings(s))
 	blank := make([]string, len(first))
 	for _, key := range s.Keys {
 		times := s.Times(key)

@@ -41,6 +41,16 @@ func seriesItems(s *verdict.StepResult) []string {
 	return items
 }
 
+// onlyEnding is how the only repetition of a step ended.
+func onlyEnding(s *verdict.Series) string {
+	for _, e := range s.Endings() {
+		if e.Ending != "" {
+			return inline(e.Ending, maxField)
+		}
+	}
+	return "done"
+}
+
 // endings are the ways in which a step ended with their shares: "connected 95%,
 // timed-out 5%".
 func endings(s *verdict.Series) string {

@@ -54,6 +54,9 @@ func KeysOf(step *spec.Step, kind Kind) []string {
 			}
 		}
 	}
+	if kind == Connect {
+		keys["elapsed"] = false // it is the connect_time
+	}
 	return slices.DeleteFunc(slices.Clone(TimeKeys), func(key string) bool { return !keys[key] })
 }
 
