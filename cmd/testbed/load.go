@@ -38,8 +38,10 @@ func load(args []string) ([]*spec.Scenario, error) {
 
 // plan refuses a network that contradicts itself.
 func plan(s *spec.Scenario) error {
-	if _, err := topo.MakePlan(&s.Topology); err != nil {
-		return usage("%s: %w", s.File, err)
+	for _, c := range s.Each() {
+		if _, err := topo.MakePlan(&c.Topology); err != nil {
+			return usage("%s: %w", strings.TrimSuffix(s.File+": "+c.CellName(), ": "), err)
+		}
 	}
 	return nil
 }

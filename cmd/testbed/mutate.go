@@ -156,10 +156,11 @@ func gather(list []*spec.Scenario, results []*verdict.Result) (all []*report.Mut
 func (f *mutateFlags) runAll(ctx context.Context, list []*spec.Scenario, p *report.Progress) ([]*verdict.Result, error) {
 	start := func(s *spec.Scenario) { p.Start(s.Name, len(s.Steps)) }
 	step := func(s *spec.Scenario, n int, title string) { p.Step(s.Name, n, title) }
+	ran := func(s *spec.Scenario, done int) { p.Runs(s.Name, done, s.Runs()) }
 	done := func(r *verdict.Result) { p.Done(r.Scenario.Name, r.Err == nil) }
 	onHost, onVirtual := f.byClock(list)
 	of := map[*spec.Scenario]*verdict.Result{}
-	o := run.Options{Jobs: f.jobs, Links: netem.MediumName(f.links), OnStart: start, OnStep: step, OnDone: done}
+	o := run.Options{Jobs: f.jobs, Links: netem.MediumName(f.links), OnStart: start, OnStep: step, OnRun: ran, OnDone: done}
 	if o.Jobs == 0 {
 		o.Jobs = defaultJobs
 	}
@@ -172,7 +173,7 @@ func (f *mutateFlags) runAll(ctx context.Context, list []*spec.Scenario, p *repo
 			return nil, errors.Join(err, closeAll())
 		}
 		defer closeAll()
-		o := virtual.Options{Jobs: f.jobs, Links: netem.MediumName(f.links), OnStart: start, OnStep: step, OnDone: done}
+		o := virtual.Options{Jobs: f.jobs, Links: netem.MediumName(f.links), OnStart: start, OnStep: step, OnRun: ran, OnDone: done}
 		for i, r := range virtual.All(ctx, machines[0], onVirtual, o) {
 			of[onVirtual[i]] = r
 		}

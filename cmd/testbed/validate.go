@@ -23,11 +23,22 @@ and column. It builds nothing and needs no privilege.`,
 				return err
 			}
 			for _, s := range list {
-				fmt.Printf("%s: ok: %s, %s, %s\n", s.File, count(len(s.Topology.Nodes), "node"), count(len(s.Topology.Links), "link"), count(len(s.Steps), "step"))
+				fmt.Printf("%s: ok: %s, %s, %s%s\n", s.File, count(len(s.Topology.Nodes), "node"), count(len(s.Topology.Links), "link"), count(len(s.Steps), "step"), extent(s))
 			}
 			return nil
 		},
 	}
+}
+
+// extent is how often a scenario is run, empty for once.
+func extent(s *spec.Scenario) (text string) {
+	if n := len(s.Cells); n > 0 {
+		text = ", " + count(n, "cell")
+	}
+	if n := s.Repetitions(); n > 1 {
+		text += fmt.Sprintf(" ×%d", n)
+	}
+	return text
 }
 
 func newSchema() *cobra.Command {
