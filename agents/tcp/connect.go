@@ -45,6 +45,10 @@ type Options struct {
 	UserTimeout time.Duration
 	// KeepAlive, if enabled, has an idle connection probed.
 	KeepAlive net.KeepAliveConfig
+	// FastOpen, if there is any, is sent with the SYN where the kernel has a cookie of
+	// the server's, and else once the connection is established. At most MaxFastOpen
+	// bytes.
+	FastOpen []byte
 	// OnStart, if not nil, is told the local address while the attempt is under
 	// way.
 	OnStart func(local netip.AddrPort)
@@ -71,9 +75,9 @@ func Connect(ctx context.Context, ns *netns.NS, to netip.AddrPort, o Options) (*
 		if err := w.limit(o.Timeout); err != nil {
 			return err
 		}
-		errno := bindPort(fd, to.Addr(), o.Port)
+		errno, rest := bindPort(fd, to.Addr(), o.Port), o.FastOpen
 		if errno == 0 {
-			errno = connect(fd, to)
+			rest, errno = open(fd, to, o.FastOpen)
 		}
 		if errno == unix.EINPROGRESS {
 			a.Local = localAddr(fd)
@@ -83,7 +87,9 @@ func Connect(ctx context.Context, ns *netns.NS, to netip.AddrPort, o Options) (*
 			errno, a.Deadline, err = await(fd, w)
 		}
 		a.Elapsed = time.Since(a.Began)
-		a.Errno = errno
+		if a.Errno = errno; err == nil && errno == 0 && !a.Deadline {
+			err = writeRest(fd, rest)
+		}
 		return err
 	})
 	if err != nil {

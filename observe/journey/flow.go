@@ -127,7 +127,8 @@ func newest(p *topo.Plan, js []observe.Journey, c Connection) []observe.Journey 
 	found := false
 	for i := range js {
 		h := js[i].Packet().TCP
-		if h == nil || h.Flags&(topo.SYN|topo.ACK) != topo.SYN || Node(p, &js[i].Sightings[0]) != c.Client {
+		s := &js[i].Sightings[0]
+		if h == nil || h.Flags&(topo.SYN|topo.ACK) != topo.SYN || !s.Sent || Node(p, s) != c.Client {
 			continue
 		}
 		if !found || h.Seq != seq {

@@ -146,6 +146,41 @@ func (k *talk) handshake() {
 	k.there(k.client(topo.ACK, 0))
 }
 
+// crossing is a simultaneous open: each end sends its SYN before the other's has
+// arrived, and then a SYN-ACK with the same number.
+func (k *talk) crossing() {
+	a, b := k.client(topo.SYN, 0), k.server(topo.SYN, 0)
+	k.leave("client", "fw", a)
+	k.leave("server", "fw", b)
+	k.arrive("client", "fw", a)
+	k.arrive("server", "fw", b)
+	k.pass("fw", "server", a.hop(1))
+	k.pass("fw", "client", b.hop(1))
+	for _, g := range []*segment{&a, &b} {
+		k.id++
+		g.flags, g.id = topo.SYN|topo.ACK, k.id
+	}
+	a.ack, b.ack = k.s, k.c
+	k.there(a)
+	k.back(b)
+}
+
+// A SYN-ACK that answers a SYN is no retransmission of the own one.
+func TestSimultaneousOpenSendsNothingAgain(t *testing.T) {
+	k := &talk{record: newRecord(t, chain()), c: 1000, s: 1 << 31}
+	k.crossing()
+	k.there(k.client(topo.ACK, 0))
+	js := k.trace()
+	for i := range js {
+		if js[i].Retransmission {
+			t.Errorf("packet %d is a retransmission", i)
+		}
+	}
+	if len(js) != 5 {
+		t.Errorf("%d packets, expected 5", len(js))
+	}
+}
+
 func TestStates(t *testing.T) {
 	const ack, fin = topo.ACK, topo.FIN | topo.ACK
 	for _, c := range []struct {
@@ -178,6 +213,9 @@ func TestStates(t *testing.T) {
 			k.path(k.client(ack, 0), "client", "fw")
 			k.there(k.client(ack, 5))
 		}, false, []observe.State{observe.SynSent, observe.Established}, []observe.State{observe.SynReceived, observe.Established}},
+		{"both open at once", func(k *talk) { k.crossing() }, false,
+			[]observe.State{observe.SynSent, observe.SynReceived, observe.Established},
+			[]observe.State{observe.SynSent, observe.SynReceived, observe.Established}},
 		{"the client closes", func(k *talk) {
 			k.handshake()
 			k.there(k.client(fin, 0))

@@ -41,17 +41,24 @@ func (t *tracer) markRetransmissions() {
 			streams[k] = st
 		}
 		end := h.Seq + n
-		if int32(end-st.end) <= 0 {
+		r := [2]uint32{h.Seq, n}
+		if int32(end-st.end) <= 0 && !answersSYN(st.sender[r], h) {
 			tr.Retransmission = true
 		} else {
 			st.end = end
 		}
-		r := [2]uint32{h.Seq, n}
-		if before := st.sender[r]; before != nil {
+		if before := st.sender[r]; before != nil && !answersSYN(before, h) {
 			before.resent = true
 		}
 		st.sender[r] = tr
 	}
+}
+
+// answersSYN tells whether a segment is a SYN-ACK whose sender has sent the same SYN
+// without ACK before, in a simultaneous open (RFC 9293, figure 7).
+func answersSYN(before *travel, h *observe.TCP) bool {
+	const both = topo.SYN | topo.ACK
+	return before != nil && h.Flags&both == both && before.Packet().TCP.Flags&both == topo.SYN
 }
 
 // segmentLength is how much of the sequence space a segment takes (SEG.LEN in

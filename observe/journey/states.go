@@ -184,6 +184,9 @@ func (e *end) receives(at time.Time, h *observe.TCP) {
 		return
 	}
 	e.assemble(h)
+	if h.Flags&(topo.SYN|topo.ACK) == topo.SYN && e.state == observe.SynSent {
+		e.enter(at, observe.SynReceived) // a simultaneous open: RFC 9293, figure 7
+	}
 	if h.Flags&topo.ACK != 0 {
 		e.acknowledged(at, h)
 	}
@@ -202,7 +205,8 @@ func (e *end) acknowledged(at time.Time, h *observe.TCP) {
 		}
 		return
 	case observe.SynReceived:
-		if h.Flags&topo.SYN == 0 && int32(h.Ack-e.isn) > 0 {
+		active := e.changes[0].State == observe.SynSent
+		if (active || h.Flags&topo.SYN == 0) && int32(h.Ack-e.isn) > 0 {
 			e.enter(at, observe.Established)
 		}
 	}

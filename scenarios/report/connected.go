@@ -21,7 +21,7 @@ func (e *evidence) connected() string {
 		return paragraph(e.lostBefore(), e.halfOpenStory(after))
 	}
 	head := fmt.Sprintf("The connection to %s was established after %s.", e.target, short(after))
-	return paragraph(head, e.lostBefore(), e.legs(after), e.accepted())
+	return paragraph(head, e.lostBefore(), e.simultaneous(), e.legs(after), e.accepted(), e.early())
 }
 
 // handshake is the exchange that completed: the SYN that was answered, and the

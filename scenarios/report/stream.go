@@ -45,6 +45,9 @@ func (e *evidence) said() string {
 }
 
 func (e *evidence) exchanged() string {
+	if e.step != nil && e.step.Exchange != nil && e.step.Exchange.Send == "" && e.Answer != "" {
+		return fmt.Sprintf("%s read %s from %s after %s.", e.client, quote(e.Answer), e.target, short(e.Elapsed))
+	}
 	with := ""
 	if e.Answer != "" {
 		with = " with " + quote(e.Answer)

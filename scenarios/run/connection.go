@@ -48,13 +48,16 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 	o.Elapsed = a.Elapsed
 	conn.watch.settle(ctx, conn, o.Path)
 	err = conn.watch.observe(o, conn)
+	if c.FastOpen != "" {
+		conn.owed = l.due(conn, c.FastOpen).bytes
+	}
 	l.keepOrClose(c.As, conn, err)
 	return o, err
 }
 
 // socket is what a step says of its sockets.
 func (l *Lab) socket(c spec.Connect) (o tcp.Options, err error) {
-	o = tcp.Options{Port: c.Port, UserTimeout: c.UserTimeout}
+	o = tcp.Options{Port: c.Port, UserTimeout: c.UserTimeout, FastOpen: []byte(c.FastOpen)}
 	if from := l.net.Plan.Topology.NodeIndex(c.From); c.KeepAlive && from >= 0 {
 		o.KeepAlive, err = l.keepAlive(from)
 	}

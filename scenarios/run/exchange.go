@@ -12,6 +12,9 @@ import (
 // reads to the end takes it for a part of its answer.
 func (l *Lab) exchange(c *connection, x spec.Exchange) *tcp.Exchanged {
 	stale, due := c.owed, l.due(c, x.Send)
+	if x.Send == "" {
+		stale = 0 // it reads what is owed
+	}
 	switch x.Read {
 	case spec.ReadNothing:
 		due.whole = func([]byte) bool { return true }

@@ -112,18 +112,18 @@ func (w *watch) traced(o *verdict.Observation, c *connection, js []observe.Journ
 	changes := t.Since(mark)
 	seen := bothEnds{trace(changes, w.lab.net.Nodes[c.from].NS.Inode(), c.local, c.remote), derived.server}
 	if c.target >= 0 {
-		seen.server = append(halfOpen(derived.server), trace(changes, w.lab.net.Nodes[c.target].NS.Inode(), serverEnd(js, o.Target, w), o.SeenAddr)...)
+		seen.server = afterRequest(derived.server, trace(changes, w.lab.net.Nodes[c.target].NS.Inode(), serverEnd(js, o.Target, w), o.SeenAddr))
 	}
 	return seen, observe.FromTracepoint
 }
 
-// halfOpen is the state that only packets tell, if they do.
-func halfOpen(server []observe.StateChange) []observe.StateChange {
-	i := slices.IndexFunc(server, func(s observe.StateChange) bool { return s.State == observe.SynReceived })
-	if i < 0 {
-		return nil
+// afterRequest puts SYN-RECEIVED, of which only packets tell where a listener received
+// the connection, before the states that a server's socket was seen to enter.
+func afterRequest(derived, seen []observe.StateChange) []observe.StateChange {
+	if len(derived) == 0 || derived[0].State != observe.SynReceived || find(seen, observe.SynReceived) >= 0 {
+		return seen
 	}
-	return server[i : i+1 : i+1]
+	return append(derived[:1:1], seen...)
 }
 
 // serverEnd is the server's own address and port as its socket has them.
@@ -140,7 +140,7 @@ func serverEnd(js []observe.Journey, target string, w *watch) netip.AddrPort {
 // trace selects one socket's changes.
 func trace(changes []kernel.Change, netns uint64, local, remote netip.AddrPort) (out []observe.StateChange) {
 	for _, c := range changes {
-		if c.Netns != netns || c.Local != local || c.Remote != remote || c.New == observe.SynReceived {
+		if c.Netns != netns || c.Local != local || c.Remote != remote || c.New == observe.SynReceived && c.Old != observe.SynSent {
 			continue
 		}
 		out = append(out, observe.StateChange{Time: c.Time, State: c.New})

@@ -16,6 +16,7 @@ func (b *builder) socket(c *Connect, r *rawConnect) {
 		c.Port = r.Sport.V
 	}
 	b.userTimeout(c, r)
+	b.fastOpen(c, r)
 	if r.Probes == nil {
 		return
 	}

@@ -69,6 +69,24 @@ func (b *builder) userTimeout(c *Connect, r *rawConnect) {
 	}
 }
 
+// maxFastOpen bounds what a SYN takes along, in bytes.
+const maxFastOpen = 1000
+
+// fastOpen is what is sent with the SYN.
+func (b *builder) fastOpen(c *Connect, r *rawConnect) {
+	if r.Early == nil {
+		return
+	}
+	switch c.FastOpen = r.Early.V; {
+	case c.FastOpen == "":
+		b.add(r.Early.mark, bad("fast_open: nothing to send").want("at least one byte"))
+	case len(c.FastOpen) > maxFastOpen:
+		b.add(r.Early.mark, bad("fast_open: %d bytes are too many for a SYN", len(c.FastOpen)).want("1000 bytes at most; exchange sends more"))
+	case c.Family == HappyEyeballs:
+		b.add(r.Early.mark, bad("fast_open with several addresses: each attempt would send it").want("family: ipv4 or family: ipv6"))
+	}
+}
+
 // endsAfter are the kinds of server that may end their connections after a time.
 var endsAfter = []topo.Serve{topo.ServeClose, topo.ServeReset, topo.ServeNoRead}
 

@@ -111,6 +111,7 @@ type rawConnect struct {
 	As      *title     `json:"as" doc:"keeps the connection open under this name"`
 	Probes  *truth     `json:"keepalive" doc:"true has the kernel probe the connection while it is idle; default false"`
 	Sport   *port      `json:"sport" doc:"the client's own port; default one that the kernel chooses"`
+	Early   *word      `json:"fast_open" doc:"what is written with the connection (TCP Fast Open): in the SYN, if the client has a cookie of the server's"`
 	Within  *timespan  `json:"user_timeout" doc:"how long the kernel goes on with what is not acknowledged (TCP_USER_TIMEOUT), whole milliseconds; default until its retries are used up"`
 	Expect  *rawExpect `json:"expect" doc:"what must be observed"`
 }

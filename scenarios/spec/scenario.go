@@ -135,6 +135,8 @@ type Connect struct {
 	KeepAlive bool
 	// Port is the client's own; zero lets the kernel choose.
 	Port uint16
+	// FastOpen is sent with the SYN, or right after the handshake; empty for nothing.
+	FastOpen string
 	// UserTimeout is how long the kernel goes on with what is not acknowledged;
 	// zero leaves it to its retries.
 	UserTimeout time.Duration
