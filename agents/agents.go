@@ -2,6 +2,8 @@
 // ends. It makes no system call; the agents themselves are its sub-packages.
 package agents
 
+import "slices"
+
 // Outcome is how an attempt ended, as an application sees it.
 type Outcome string
 
@@ -40,9 +42,11 @@ const (
 	Transferred Outcome = "transferred"
 )
 
-// ConnectOutcomes, ExchangeOutcomes, TransferOutcomes and AwaitOutcomes list what a step may expect.
+// ConnectOutcomes, RequestOutcomes, ExchangeOutcomes, TransferOutcomes and AwaitOutcomes list what a step may
+// expect.
 var (
 	ConnectOutcomes  = []Outcome{Connected, Refused, TimedOut, HostUnreachable, NetworkUnreachable, Reset, Denied, Failed, NoSuchName, ResolutionFailed}
+	RequestOutcomes  = append(slices.Clone(ConnectOutcomes), Closed)
 	ExchangeOutcomes = []Outcome{Answered, Sent, Reset, Closed, TimedOut}
 	TransferOutcomes = []Outcome{Transferred, Closed, Reset, TimedOut, HostUnreachable, NetworkUnreachable}
 	AwaitOutcomes    = []Outcome{Closed, Reset, TimedOut, HostUnreachable, NetworkUnreachable}

@@ -13,7 +13,7 @@ func (e *evidence) request() string {
 	switch {
 	case e.Status != 0:
 		return paragraph(e.responded(), e.lostBefore(), e.resent(), e.statusMeans())
-	case e.ConnectTime == nil:
+	case e.ConnectTime == nil || e.Attempt != agents.Connected && e.Attempt != "":
 		return e.attempt()
 	case e.overTLS() && e.TLSTime == nil:
 		return e.tlsFailed()

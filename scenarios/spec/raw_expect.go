@@ -191,6 +191,8 @@ func (v *outcome) parse(s scalar) (c *complaint) {
 // outcomesOf are those of a kind of step.
 func outcomesOf(kind string) []agents.Outcome {
 	switch kind {
+	case "http":
+		return agents.RequestOutcomes
 	case "exchange":
 		return agents.ExchangeOutcomes
 	case "transfer":
