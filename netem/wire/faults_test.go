@@ -162,3 +162,29 @@ func TestHeldFramesComeInOrderOfTheirTimes(t *testing.T) {
 		t.Errorf("idle %v with %d bytes", d.idle(), d.bytes)
 	}
 }
+
+// FuzzReset reads whatever comes in, and answers what says that it is TCP.
+func FuzzReset(f *testing.F) {
+	f.Add(data(tcpSYN, 0), true)
+	f.Add(data(tcpACK|tcpPSH, 5), false)
+	f.Add(join(vnet(0, 0, 0, 0), ethernet(etherQinQ, etherIPv6), ipv6(0), []byte{protoTCP, 0, 0, 0, 0, 0, 0, 0}, tcp()), true)
+	f.Add(join(vnet(0, 0, 0, 0), ethernet(etherIPv4), ipv4(protoUDP), make([]byte, 8)), false)
+	f.Fuzz(func(t *testing.T, frame []byte, inPlace bool) {
+		p := inspect(frame)
+		if p.upkeep {
+			return
+		}
+		h := headerOf(frame[vnetLen:], p)
+		if h.payload < 0 || h.payload > len(frame) {
+			t.Errorf("%d bytes of payload in a frame of %d", h.payload, len(frame))
+		}
+		if h.proto != protoTCP || !h.ported {
+			return
+		}
+		rst := resetFrame(frame[vnetLen:], p, h, inPlace)
+		q := inspect(rst)
+		if got := headerOf(rst[vnetLen:], q); !got.ported || got.flags&tcpRST == 0 || got.payload != 0 || q.kind != p.kind {
+			t.Errorf("the answer is %+v in %+v", got, q)
+		}
+	})
+}

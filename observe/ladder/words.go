@@ -253,7 +253,7 @@ func (b *builder) closedPort(js []*observe.Journey, routes []route, i int) bool 
 		if p.TCP == nil || p.TCP.Flags&topo.SYN == 0 {
 			continue
 		}
-		if b.numbers.Direction(j) == d {
+		if b.numbers.Direction(j) == d || p.TCP.Flags&topo.ACK != 0 {
 			return false
 		}
 		return j.Fate.Delivered && routes[k].last().node == routes[i].hops[0].node

@@ -42,7 +42,7 @@ func explain(step *spec.Step, o *verdict.Observation, v verdict.Verdict, t *topo
 	}
 	e := gather(step, o, v, t)
 	e.stopped = stopped
-	return paragraph(e.story(), e.rewritten(), e.difference())
+	return paragraph(e.story(), e.rewritten(), e.struck(), e.difference())
 }
 
 // story is the paragraph without the verdict.

@@ -70,6 +70,9 @@ func connectedCases() []storyCase {
 	return []storyCase{
 		{name: "connected over a link with a rate", world: paced, topo: &limited, checks: bad("connect_time", "1 rtt = 100ms", "118.5ms")},
 		{name: "connected", world: up().handshake(0).acceptTime(150200 * time.Microsecond)},
+		{name: "connected, with a SYN that a fault delayed and duplicated", world: newWorld(agents.Connected, "", 600*ms).connectTime(600*ms).syns(arrives, 0).
+			struck(observe.Strike{Link: [2]string{"client", "fw"}, Fault: "late", Do: netem.DelayPacket, By: 500 * ms}, observe.Strike{Link: [2]string{"fw", "server"}, Fault: "copy", Do: netem.DuplicatePacket, By: 2 * time.Second}).
+			sends(550*ms, "server", reply(synAckBits, 0), arrives).struck(observe.Strike{Link: [2]string{"server", "fw"}, Fault: "twice", Do: netem.DuplicatePacket})},
 		{name: "connected, seen by the agent alone", world: up()},
 		{name: "connected after the first SYN was lost", world: newWorld(agents.Connected, "", 1124*ms).connectTime(1124*ms).
 			syns(onTheLink("client", "fw", netem.Lost), 0).handshake(1023 * ms), checks: bad("connect_time", "1 rtt = 100ms", "1.12s")},

@@ -133,6 +133,12 @@ func (w *world) makes(at time.Duration, p *observe.Packet, fault string) *world 
 	return w
 }
 
+// struck adds faults to the packet that was added last.
+func (w *world) struck(all ...observe.Strike) *world {
+	w.obs.Journeys[len(w.obs.Journeys)-1].Strikes = all
+	return w
+}
+
 // serving is network with a server on port 80.
 func serving() topo.Topology {
 	t := network()
