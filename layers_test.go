@@ -28,7 +28,7 @@ var mayImport = []struct {
 	{"topo/sandbox", nil},
 	{"topo/rtnl", []string{"topo/netns", "topo/sandbox"}},
 	{"topo/ruleset", []string{"topo/netns", "topo/sandbox"}},
-	{"topo/nft", []string{"topo/netns", "observe"}},
+	{"topo/nft", []string{"topo/netns", "observe", "topo/sandbox"}},
 	{"topo", []string{"netem"}},
 	{"agents/exec", []string{"topo", "topo/netns", "topo/sandbox"}},
 	{"agents/raw", []string{"topo/netns", "topo/sandbox"}},

@@ -151,6 +151,40 @@ func TestWrittenRoutesWin(t *testing.T) {
 	}
 }
 
+// TestARouteToANode wants a route to each address of a node, the neighbour's own
+// straight, and a kind of route for all of them.
+func TestARouteToANode(t *testing.T) {
+	topology := natTopology()
+	topology.Nodes[3].Routes = []Route{{ToNode: "cgnat", Kind: Unicast, Via: "internet"}, {ToNode: "internet", Kind: Blackhole}}
+	topology.Nodes[2].Routes = []Route{{ToNode: "server", Kind: Unicast, Via: "server"}}
+	p := mustPlan(t, topology)
+	address := func(node, toward string, v4 bool) netip.Addr {
+		return firstOf(p.Nodes[p.Topology.NodeIndex(node)].Toward(toward).Addresses, v4)
+	}
+	got := routes(p, 3)
+	for _, v4 := range []bool{true, false} {
+		for _, toward := range []string{"phone", "internet"} {
+			to := address("cgnat", toward, v4)
+			want := fmt.Sprintf("%s/%d dev eth0 via %s", to, to.BitLen(), address("internet", "server", v4))
+			if !slices.Contains(got, want) {
+				t.Errorf("routes %q lack %q", got, want)
+			}
+		}
+		to := address("internet", "cgnat", v4)
+		if want := fmt.Sprintf("%s/%d blackhole", to, to.BitLen()); !slices.Contains(got, want) {
+			t.Errorf("routes %q lack %q", got, want)
+		}
+		to = address("server", "internet", v4)
+		if want := fmt.Sprintf("%s/%d dev eth1", to, to.BitLen()); !slices.Contains(routes(p, 2), want) {
+			t.Errorf("routes %q lack %q", routes(p, 2), want)
+		}
+	}
+	topology.Nodes[2].Routes = []Route{{ToNode: "nobody", Kind: Unicast, Via: "server"}}
+	if _, err := MakePlan(topology); err == nil || !strings.Contains(err.Error(), `no node "nobody"`) {
+		t.Errorf("a route to nobody: %v", err)
+	}
+}
+
 func TestWrittenAddresses(t *testing.T) {
 	topology := natTopology()
 	topology.Nodes[3].Addresses = []Address{{Toward: "internet", Prefix: netip.MustParsePrefix("192.0.2.1/24")}}

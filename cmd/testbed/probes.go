@@ -109,9 +109,11 @@ func probeRules() (found []finding) {
 		{"nftables conntrack", "match: state", "CONFIG_NFT_CT, CONFIG_NF_CONNTRACK", topo.Rule{Match: topo.Match{State: "invalid"}, Action: topo.DropPacket}, false},
 		{"nftables numgen", "match: nth, probability", "CONFIG_NFT_NUMGEN", topo.Rule{Match: topo.Match{Nth: 1}, Action: topo.DropPacket}, false},
 		{"nftables limit", "match: rate", "CONFIG_NFT_LIMIT", topo.Rule{Match: topo.Match{Rate: topo.Rate{Packets: 1, Per: "second"}}, Action: topo.Accept}, false},
+		{"nftables TCP options", "action: strip, clamp-mss", "CONFIG_NF_TABLES of Linux 5.18 or later", topo.Rule{Action: topo.Strip, Options: []topo.TCPOption{topo.OptionTimestamps}}, false},
+		{"nftables synproxy", "action: synproxy", "CONFIG_NFT_SYNPROXY", topo.Rule{Action: topo.Synproxy, Proxy: &topo.DefaultProxy}, false},
 		{"nftables NAT", "nat", "CONFIG_NFT_NAT, CONFIG_NF_NAT", topo.Rule{}, true},
 	} {
-		found = append(found, finding{name: r.name, purpose: r.purpose, required: true, err: tryRules(r.rule, r.nat), remedy: inKernel(r.options)})
+		found = append(found, finding{name: r.name, purpose: r.purpose, required: r.rule.Action != topo.Strip && r.rule.Action != topo.Synproxy, err: tryRules(r.rule, r.nat), remedy: inKernel(r.options)})
 	}
 	return found
 }

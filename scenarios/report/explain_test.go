@@ -44,6 +44,7 @@ func storyCases() []storyCase {
 	cases = append(cases, openingCases()...)
 	cases = append(cases, transferCases()...)
 	cases = append(cases, requestCases()...)
+	cases = append(cases, middleboxCases()...)
 	cases = append(cases, nameCases()...)
 	return append(cases, commandCases()...)
 }

@@ -64,7 +64,8 @@ func (h *Handle) Close() error {
 // either the old rules or the new ones. Counters, nth and rates start over. The
 // flows that conntrack knows live on, and so do a NAT's mappings where its behaviours
 // stay. Afterwards the rules are read back and compared; Apply fails if the kernel
-// has others.
+// has others. It returns a *sandbox.Unavailable where the kernel lacks what a rule asks
+// for.
 //
 //	add table inet testbed
 //	delete table inet testbed
@@ -73,7 +74,7 @@ func (h *Handle) Apply(r *Ruleset) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := h.send(r); err != nil {
-		return fmt.Errorf("apply table inet %s: %w", TableName, err)
+		return fmt.Errorf("apply table inet %s: %w", TableName, r.lacking(err))
 	}
 	h.applied = r
 	if err := h.verify(r); err != nil {
