@@ -27,6 +27,7 @@ import (
 type runFlags struct {
 	clockFlags
 	links       string
+	cells       cellFlags
 	jobs        int
 	json, junit string
 	keep        bool
@@ -76,6 +77,7 @@ invalid scenario, 3 this host can't run it, 4 the testbed itself failed,
 	c.Flags().StringVar(&f.pcap.dir, "pcap", "", "write what crossed the links to `DIR`, a pcapng file for each scenario")
 	f.clockFlags.add(c)
 	c.Flags().StringVar(&f.links, "links", "auto", "what carries the links: kernel: its netem; wire: the testbed itself; auto: the kernel where it can do all of it")
+	f.cells.add(c)
 	c.Flags().BoolVar(&f.keep, "keep", false, "hold the network open after the last step, for `testbed exec`, until Ctrl-C")
 	c.Flags().StringVar(&f.story, "story", "auto", "whose whole story is told: always, failed, never; auto: always for one scenario, else failed")
 	c.Flags().StringVar(&f.color, "color", "auto", "colours: always, never; auto: on a terminal")
@@ -113,11 +115,14 @@ func (f *runFlags) run(args []string) error {
 	if err != nil {
 		return err
 	}
+	if list, err = f.cells.pick(list); err != nil {
+		return err
+	}
 	if f.keep && len(list) > 1 {
 		return usage("--keep holds one network: name one scenario, not %d", len(list))
 	}
 	if f.keep && list[0].Runs() > 1 {
-		return usage("--keep holds one network: %s builds %d, one for each run of its matrix and repeat", list[0].Name, list[0].Runs())
+		return usage("--keep holds one network: %s builds %d, one for each run of its matrix and repeat: --cell and --repeat 1 pick one", list[0].Name, list[0].Runs())
 	}
 	if f.keep && f.isVirtual(list[0]) {
 		return usage("--keep holds a network on the host's clock: add --clock=host")

@@ -206,11 +206,12 @@ func (t *text) cell(c *verdict.Result) {
 		}
 	}
 	if c.Repetition > 0 && len(c.Steps) > 0 {
-		own.line("  " + own.legible(which(c.Repetition, c.Repetitions(), everyStepOK(c))) + fmt.Sprintf(" (seed %d):", c.Seed))
+		own.line("  " + own.legible(which(c.Repetition, c.Repetitions(), everyStepOK(c))) + ":")
 	}
 	for i := range c.Steps {
 		own.step(&c.Steps[i])
 	}
+	own.again(t.result)
 	own.space()
 	t.Write(own.Bytes())
 	t.gap = own.gap
@@ -227,6 +228,28 @@ func (t *text) cellHead(c *verdict.Result) {
 		state = t.bad("FAILED")
 	}
 	t.line(name + state)
+}
+
+// again writes the command that shows the run again that the cell tells of.
+func (t *text) again(whole *verdict.Result) {
+	c := t.result
+	if whole.Scenario == nil || whole.Scenario.File == "" || len(c.Steps) == 0 || whole.Scenario.Mutation > 0 {
+		return
+	}
+	words := []string{"testbed run"}
+	if c.Clock == verdict.Virtual {
+		words = append(words, "--clock=virtual")
+	}
+	if c.Scenario != nil {
+		for _, a := range c.Scenario.Cell {
+			words = append(words, "--cell "+shellWord(inline(a.Name+"="+a.Value, maxField)))
+		}
+	}
+	if c.Repetition > 0 {
+		words = append(words, fmt.Sprintf("--repeat 1 --seed %d", c.Seed))
+	}
+	t.space()
+	t.indented("  ", "This run alone: "+strings.Join(append(words, shellWord(inline(whole.Scenario.File, maxField))), " "))
 }
 
 // checkOfAll writes a check of all repetitions together.

@@ -47,7 +47,8 @@ func TestCellsAreATable(t *testing.T) {
 		"    ✓ 0%    4     connected 100%              connect_time  20ms  40ms   40ms\n",
 		"    ✗ 5%    4     connected 75%, refused 25%  connect_time  20ms  200ms  200ms\n",
 		"\n  loss=5%  FAILED\n      ✗ p95: expected connect_time <= 100ms, observed 200ms: late by 100ms\n",
-		"  Repetition 3 of 4, the first that is not as expected (seed ",
+		"  Repetition 3 of 4, the first that is not as expected:\n",
+		"\n  This run alone: testbed run --cell loss=5% --repeat 1 --seed 9808872670446444799 swept.yaml\n",
 		"  ✗ connect server:80 from client   200ms\n      ✗ outcome: expected connected, observed refused",
 	} {
 		if !strings.Contains(b.String(), want) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"testbed/scenarios/verdict"
 )
@@ -79,4 +80,16 @@ func inARow(label string, s *verdict.StepResult) *verdict.Series {
 	return &verdict.Series{
 		Label: label, Kind: o.Kind, Title: titleOf(o), Keys: verdict.KeysOf(s.Step, o.Kind), Samples: o.Samples, Verdict: verdict.Verdict{OK: s.Verdict.OK},
 	}
+}
+
+// shellWord is a text as one word for a shell.
+func shellWord(s string) string {
+	if s != "" && !strings.ContainsFunc(s, isSpecial) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func isSpecial(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./+:@%=,", r)
 }

@@ -141,7 +141,7 @@ func (t *text) heading() {
 	case !r.OK():
 		state = t.bad("FAILED")
 	}
-	t.line(t.strong(nameOf(t.result)) + "  " + state + "  " + t.dim(short(t.result.Elapsed)+extent(t.result)))
+	t.line(t.strong(cellName(t.result)) + "  " + state + "  " + t.dim(short(t.result.Elapsed)+extent(t.result)))
 }
 
 // problem tells what a capture lacks, and why the testbed could not finish, or

@@ -2,7 +2,9 @@ package spec
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 )
 
@@ -56,6 +58,59 @@ func RepetitionSeed(seed uint64, k int) uint64 {
 	h := fnv.New64a()
 	h.Write(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, seed), uint64(k)))
 	return h.Sum64()
+}
+
+// Only is the scenario with those of its cells that have some values, each performed
+// so many times, or as the file says if that is 0. What is performed once then is no
+// longer a scenario with cells. The error says what the scenario has instead.
+func (s *Scenario) Only(values []Assignment, repeat int) (*Scenario, error) {
+	some := *s
+	some.Cells = nil
+	for _, c := range s.Cells {
+		if !slices.ContainsFunc(values, func(a Assignment) bool { return !slices.Contains(c.Cell, a) }) {
+			some.Cells = append(some.Cells, c)
+		}
+	}
+	if len(some.Cells) == 0 && len(values) > 0 {
+		return nil, s.noCell(values)
+	}
+	if repeat > 0 {
+		some.Repeat = repeat
+	}
+	if some.Repeated() && some.Runs() == 1 {
+		return some.Run(0, 0), nil
+	}
+	if len(some.Cells) > 0 {
+		some.Topology, some.Steps, some.Mutations = some.Cells[0].Topology, some.Cells[0].Steps, some.Cells[0].Mutations
+	}
+	return &some, nil
+}
+
+// noCell says why no cell has some values.
+func (s *Scenario) noCell(values []Assignment) error {
+	if len(s.Cells) == 0 {
+		return fmt.Errorf("%s has no matrix", s.Name)
+	}
+	for _, a := range values {
+		var names, texts []string
+		for _, c := range s.Cells {
+			for _, b := range c.Cell {
+				if !slices.Contains(names, b.Name) {
+					names = append(names, b.Name)
+				}
+				if b.Name == a.Name && !slices.Contains(texts, b.Value) {
+					texts = append(texts, b.Value)
+				}
+			}
+		}
+		switch {
+		case texts == nil:
+			return fmt.Errorf("%s has no parameter %q: %s", s.Name, a.Name, several("its parameters", names))
+		case !slices.Contains(texts, a.Value):
+			return fmt.Errorf("%s has no %s=%s: %s", s.Name, a.Name, a.Value, several("the values", texts))
+		}
+	}
+	return fmt.Errorf("%s has no cell with all of these values", s.Name)
 }
 
 // Reseed gives the scenario and its cells another seed.

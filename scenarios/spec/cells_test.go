@@ -92,3 +92,29 @@ steps: [{exec: "echo ${HOME} $${x}", from: a, expect: {stdout: "/${HOME}/"}}]
 		t.Errorf("exec %q, listens %+v", text, sc.Topology.Nodes[0].Listen)
 	}
 }
+
+func TestOnlySomeCells(t *testing.T) {
+	sc := mustDecode(t, `name: a
+matrix: {delay: [10ms, 50ms], loss: [0%, 5%]}
+repeat: 3
+nodes: {a: {}, b: {}}
+links: [{between: [a, b], delay: "${delay}", loss: "${loss}"}]
+steps: [{wait: 1s}]
+`)
+	some, err := sc.Only([]Assignment{{"loss", "5%"}}, 0)
+	if err != nil || len(some.Cells) != 2 || some.Runs() != 6 || some.Cells[1].Number != 3 || some.Topology.Links[0].Toward[0].Loss != 0.05 {
+		t.Errorf("%+v, %v", some, err)
+	}
+	one, err := sc.Only([]Assignment{{"loss", "5%"}, {"delay", "50ms"}}, 1)
+	if err != nil || one.Repeated() || one.Number != 3 || one.CellName() != "delay=50ms, loss=5%" || one.Topology.Seed != sc.Topology.Seed {
+		t.Errorf("%+v, %v", one, err)
+	}
+	if all, err := sc.Only(nil, 5); err != nil || all.Runs() != 20 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	for _, wrong := range []Assignment{{"los", "5%"}, {"loss", "6%"}} {
+		if got, err := sc.Only([]Assignment{wrong}, 0); err == nil {
+			t.Errorf("%v: %+v", wrong, got)
+		}
+	}
+}

@@ -78,7 +78,8 @@ func (d *decoder) one(root ast.Node) *Scenario {
 // first of them.
 func (d *decoder) cells(root ast.Node) *Scenario {
 	var whole Scenario
-	for _, d.cell = range d.combinations(d.params) {
+	for n, cell := range d.combinations(d.params) {
+		d.cell = cell
 		c := d.one(root)
 		if c == nil || len(d.problems) >= maxProblems {
 			return nil
@@ -89,6 +90,7 @@ func (d *decoder) cells(root ast.Node) *Scenario {
 		for i, p := range d.params {
 			c.Cell = append(c.Cell, Assignment{p.name, p.values[d.cell[i]].text})
 		}
+		c.Number = n
 		if whole.Cells == nil {
 			first := *c
 			first.Cell = nil

@@ -37,6 +37,8 @@ type Scenario struct {
 	// values of a scenario that is a cell.
 	Cells []*Scenario
 	Cell  []Assignment
+	// Number is the cell's place among all of its file, from 0.
+	Number int
 	// Mutations are changes of the network of which each must turn the scenario red;
 	// see Mutated.
 	Mutations []Set

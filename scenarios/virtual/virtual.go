@@ -87,7 +87,7 @@ func perform(ctx context.Context, m *machine.Machine, p run.Part, runs []*spec.S
 	}
 	ord := order{
 		Source: s.Source, Seed: s.Topology.Seed, Mutation: s.Mutation, Capture: o.Capture, Links: o.Links,
-		Cell: p.Cell, First: p.First, Count: p.Count,
+		Cell: runs[0].Number, First: p.First, Count: p.Count,
 	}
 	files, err := programs(runs[0])
 	if err != nil {
