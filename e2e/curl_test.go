@@ -50,8 +50,13 @@ var _ = Describe("curl", func() {
 			}
 		})
 
-		It("does not trust a certificate that the agents trust, and says so with 60", func() {
-			u.beside("{http: https://server/, from: client, expect: {status: 200}}", "curl -sS https://server/", 60)
+		It("trusts the certificates that the agents trust, for the names and addresses of the server alone", func() {
+			r := u.green(judgedNetwork + "  - {connect: \"server:443\", from: client}\n")
+			address := strings.TrimSuffix(r.steps()[0].Remote, ":443")
+			for url, exit := range map[string]int{"https://server/": 0, "https://www.example/": 0, "https://" + address + "/": 0, "https://other.example/": 60} {
+				line := fmt.Sprintf("curl -sS -4 -o /dev/null --resolve other.example:443:%s %s", address, url)
+				u.beside("{http: https://www.example/, from: client, expect: {status: 200}}", line, exit)
+			}
 		})
 
 		It("is saved by Happy Eyeballs as the agents are", func() {

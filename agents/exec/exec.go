@@ -26,6 +26,9 @@ type Node struct {
 	// Nameservers are whom programs ask for other names, as Stub says.
 	Nameservers []netip.Addr
 	Stub        topo.Stub
+	// Trust are the certificates that programs trust, in PEM; nil leaves them what
+	// the host trusts.
+	Trust []byte
 }
 
 // Command is a program to run.

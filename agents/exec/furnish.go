@@ -88,9 +88,32 @@ func furnish(n Node) error {
 	}); err != nil {
 		return err
 	}
+	if err := trust(dir, n.Trust); err != nil {
+		return err
+	}
 	// /sys/class/net shows the namespace of who mounted it. Where a fresh sysfs
 	// is forbidden the old one stays.
 	_ = unix.Mount("sysfs", "/sys", "sysfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
+	return nil
+}
+
+// bundles are where systems keep the certificates that programs trust (crypto/x509's
+// list for Linux).
+var bundles = []string{
+	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+	"/etc/pki/tls/cacert.pem", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem",
+}
+
+// trust binds certificates over the bundles that are there.
+func trust(scratch string, certificates []byte) error {
+	for _, b := range bundles {
+		if certificates == nil {
+			break
+		}
+		if err := replaceFile(scratch, b, string(certificates)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
 	"math/big"
 	"net"
@@ -46,6 +47,11 @@ func NewAuthority() (*Authority, error) {
 	}
 	a.pool.AddCert(a.cert)
 	return a, nil
+}
+
+// PEM is the authority's own certificate, as programs read those that they trust.
+func (a *Authority) PEM() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
 }
 
 // Issue makes a server's certificate for its names, of which there is at least

@@ -242,7 +242,7 @@ func requestCases() []storyCase {
 	cut := requestWorld(agents.Reset, "ECONNRESET", 301*ms)
 	cut.obs.TLSTime = &tlsAt
 	refused := requestWorld(agents.Refused, "ECONNREFUSED", 100*ms)
-	refused.obs.ConnectTime = nil
+	refused.obs.Attempt = agents.Refused
 	return []storyCase{
 		{name: "https", world: ok.handshake(0)},
 		{name: "an answer that broke off", world: broken},

@@ -194,6 +194,7 @@ func (l *Lab) Program(node int) exec.Node {
 	return exec.Node{
 		NS: l.net.Nodes[node].NS, Name: l.net.Plan.Nodes[node].Name, Hosts: l.net.Plan.Hosts(node),
 		Nameservers: l.net.Plan.Nameservers(node), Stub: l.net.Plan.Topology.Nodes[node].Stub.WithDefaults(),
+		Trust: l.authority.PEM(),
 	}
 }
 

@@ -165,8 +165,7 @@ func (d *chosen) attempt() *tcp.Attempt {
 // observation.
 func (d *chosen) observe(ctx context.Context, o *verdict.Observation) error {
 	for _, c := range d.all {
-		there := d.lab.path(d.lab.net.Plan.Walk(c.from, c.remote), c)
-		c.watch.settle(ctx, c, there)
+		d.settle(ctx, c)
 	}
 	elapsed := o.Elapsed
 	if d.decisive == nil {
@@ -183,6 +182,26 @@ func (d *chosen) observe(ctx context.Context, o *verdict.Observation) error {
 	o.Began, o.Elapsed = began, elapsed
 	o.Beside = d.beside(o, o.Rules)
 	return err
+}
+
+// settle waits until nothing of one attempt is on its way. What comes of a SYN that
+// has just arrived is waited for too: nothing else would be, once the attempt was
+// abandoned.
+func (d *chosen) settle(ctx context.Context, c *connection) {
+	there := d.lab.path(d.lab.net.Plan.Walk(c.from, c.remote), c)
+	ctx, cancel := context.WithTimeout(ctx, there.RTT()+patience)
+	defer cancel()
+	for {
+		c.watch.settle(ctx, c, there)
+		if c == d.decisive {
+			return
+		}
+		seen := d.lab.capture.Mark()
+		c.watch.next(ctx, seen)
+		if d.lab.capture.Mark() == seen || ctx.Err() != nil {
+			return
+		}
+	}
 }
 
 // beside are the packets of the queries and of the attempts that were not
