@@ -22,7 +22,7 @@ import (
 func TestMain(m *testing.M) { sandbox.TestMain(m) }
 
 // deadline is how long anything that must happen may take.
-const deadline = 10 * time.Second
+const deadline = 30 * time.Second
 
 // network is client – router – server. The client is behind the router: its
 // addresses are private, and the server has no route to them unless routed.
