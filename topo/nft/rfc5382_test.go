@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"testbed/topo"
@@ -272,4 +273,77 @@ func (n *network) unreachables(ns *netns.NS) (all int) {
 		return nil
 	}))
 	return all
+}
+
+// TestTimeoutsThatMeetREQ5 wants conntrack to give flows the lifetimes of RFC 5382,
+// REQ-5, where the NAT's timeouts say so.
+func TestTimeoutsThatMeetREQ5(t *testing.T) {
+	t.Parallel()
+	const transitory = 4 * time.Minute
+	timeouts := map[string]time.Duration{"tcp_established": 2*time.Hour + 4*time.Minute}
+	for state := range topo.NATTimeouts {
+		if strings.HasPrefix(state, "tcp") && state != "tcp_established" {
+			timeouts[state] = transitory
+		}
+	}
+	n := buildTwice(t)
+	n.apply(&topo.NAT{
+		Outside: "server", Mapping: topo.EndpointIndependent, Filtering: topo.EndpointIndependent,
+		Ports: topo.DefaultPorts, Timeouts: timeouts,
+	})
+	eachFamily(t, func(t *testing.T, fam family) {
+		to := netip.AddrPortFrom(serverIP[fam], 1001)
+		lives := func(what string, want time.Duration) {
+			t.Helper()
+			left := n.lifetime(fam)
+			if left > want || left < want-30*time.Second {
+				t.Errorf("%s: the flow has %v left, want %v", what, left, want)
+			}
+		}
+		lost := n.firewallIn(n.server, topo.Rule{Match: topo.Match{Flags: topo.SYN, Nth: 1}, Action: topo.DropPacket})
+		accepted := n.listenShared(n.server, to)
+		client := n.dialing(n.client, netip.AddrPortFrom(clientIP[fam], 5000), to)
+		await(t, "the SYN is lost", func() bool { return lost() == 1 })
+		lives("half open", transitory)
+		c := next(t, client)
+		must(t, roundTrip(c, next(t, accepted)))
+		lives("established", timeouts["tcp_established"])
+		c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+		await(t, "the reset has crossed", func() bool { return n.lifetime(fam) <= transitory })
+		lives("reset", transitory)
+		must(t, n.firewall.FlushFlows())
+	})
+}
+
+// lifetime is how long the only TCP flow of a family is kept.
+func (n *network) lifetime(fam family) (left time.Duration) {
+	n.t.Helper()
+	must(n.t, n.router.Do(func() error {
+		all, err := netlink.ConntrackTableList(netlink.ConntrackTable, netlink.InetFamily([]int{unix.AF_INET, unix.AF_INET6}[fam]))
+		for _, f := range all {
+			if f.Forward.Protocol == unix.IPPROTO_TCP {
+				left = time.Duration(f.TimeOut) * time.Second
+			}
+		}
+		return err
+	}))
+	return left
+}
+
+// TestNoHelperIsAssigned wants no application-level gateway of the kernel to look
+// into connections by their ports (RFC 5382, REQ-6).
+func TestNoHelperIsAssigned(t *testing.T) {
+	t.Parallel()
+	n := build(t, false)
+	must(t, n.router.Do(func() error {
+		b, err := os.ReadFile("/proc/sys/net/netfilter/nf_conntrack_helper")
+		if errors.Is(err, os.ErrNotExist) { // since Linux 6.0 there is no such thing
+			return nil
+		}
+		if err == nil && strings.TrimSpace(string(b)) != "0" {
+			t.Errorf("nf_conntrack_helper is %s", b)
+		}
+		return err
+	}))
 }
