@@ -161,6 +161,9 @@ type Listener struct {
 	Banner string
 	// Backlog is listen(2)'s; zero means 1 for ServeNoAccept and 4096 otherwise.
 	Backlog int
+	// Tickets lets the clients of a ServeHTTPS or ServeTLS listener resume their
+	// sessions.
+	Tickets bool
 	// After is how long after accepting a ServeClose, ServeReset or ServeNoRead
 	// listener ends the connection. Zero means at once, and never for ServeNoRead.
 	After time.Duration

@@ -57,6 +57,8 @@ type Response struct {
 	Deadline               bool
 	TLSTime, FirstByteTime *time.Duration
 	Elapsed                time.Duration
+	// TLS is what the TLS handshake agreed on; nil where it did not come so far.
+	TLS *tls.ConnectionState
 	// Status is 0 without an answer.
 	Status int
 	// Detail is the error of TLS or HTTP in words, or says that only the beginning
@@ -107,6 +109,8 @@ func (res *Response) exchange(a *tcp.Attempt, r Request) error {
 			return err
 		}
 		res.TLSTime = since(r.Began)
+		state := t.ConnectionState()
+		res.TLS = &state
 		c = t
 	}
 	req, err := http.NewRequest(http.MethodGet, r.URL, nil)

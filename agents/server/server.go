@@ -92,7 +92,7 @@ func tlsConfig(n Node, l topo.Listener) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := agenttls.ServerConfig(cert, l.TLS)
+	config, err := agenttls.ServerConfig(cert, l.TLS, l.Tickets)
 	if err != nil {
 		return nil, err
 	}

@@ -94,15 +94,16 @@ var versions = map[string][2]uint16{
 }
 
 // ServerConfig serves a certificate in one version ("1.2", "1.3"), or in both
-// for "". Sessions are never resumed, so that every handshake is a full one.
-func ServerConfig(c *tls.Certificate, version string) (*tls.Config, error) {
+// for "". With tickets clients can resume their sessions; without them every
+// handshake is a full one.
+func ServerConfig(c *tls.Certificate, version string, tickets bool) (*tls.Config, error) {
 	v, ok := versions[version]
 	if !ok {
 		return nil, fmt.Errorf("no TLS version %q", version)
 	}
 	return &tls.Config{
 		Certificates: []tls.Certificate{*c}, MinVersion: v[0], MaxVersion: v[1],
-		SessionTicketsDisabled: true,
+		SessionTicketsDisabled: !tickets,
 	}, nil
 }
 

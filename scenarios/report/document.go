@@ -176,7 +176,11 @@ type StepDocument struct {
 	Rules    []RuleDocument  `json:"rules,omitempty"`
 	// Rewrites are what nodes on the way changed in packets.
 	Rewrites []RewriteDocument `json:"rewrites,omitempty"`
-	Status   int               `json:"status,omitempty"`
+	// TLSVersion is what a TLS handshake agreed on, such as "1.3"; TLSResumed is true
+	// where it resumed a session.
+	TLSVersion string `json:"tls_version,omitempty"`
+	TLSResumed bool   `json:"tls_resumed,omitempty"`
+	Status     int    `json:"status,omitempty"`
 	// Command is there for exec steps, Answer for exchanges.
 	Command *CommandDocument `json:"command,omitempty"`
 	Answer  string           `json:"answer,omitempty"`

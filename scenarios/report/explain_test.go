@@ -41,6 +41,7 @@ func storyCases() []storyCase {
 	cases = append(cases, streamCases()...)
 	cases = append(cases, awaitCases()...)
 	cases = append(cases, endingCases()...)
+	cases = append(cases, resumedCases()...)
 	cases = append(cases, openingCases()...)
 	cases = append(cases, transferCases()...)
 	cases = append(cases, requestCases()...)

@@ -104,8 +104,9 @@ func stepDocument(r *verdict.Result, s *verdict.StepResult) StepDocument {
 		Negotiated: negotiatedDocument(o), ResetBy: resetDocument(o),
 		States: statesDocument(o), SeenFrom: o.SeenFrom, SeenAddr: addrPort(o.SeenAddr),
 		Status: o.Status, Answer: o.Answer, UnseenFrames: o.Unseen, RulesShared: o.RulesShared,
-		Transfer: transferDocument(o),
-		Checks:   []CheckDocument{}, Explanation: ExplainStep(r, s),
+		Transfer:   transferDocument(o),
+		TLSVersion: o.TLSVersion, TLSResumed: o.Resumed,
+		Checks: []CheckDocument{}, Explanation: ExplainStep(r, s),
 	}
 	if s.Step != nil {
 		d.Line = s.Step.Line

@@ -12,7 +12,7 @@ import (
 func (e *evidence) request() string {
 	switch {
 	case e.Status != 0:
-		return paragraph(e.responded(), e.lostBefore(), e.resent(), e.statusMeans())
+		return paragraph(e.responded(), e.resumed(), e.lostBefore(), e.resent(), e.statusMeans())
 	case e.ConnectTime == nil || e.Attempt != agents.Connected && e.Attempt != "":
 		return e.attempt()
 	case e.overTLS() && e.TLSTime == nil:
@@ -45,6 +45,19 @@ func (e *evidence) responded() string {
 		return text
 	}
 	return text + " " + capital(list(stages)) + e.inRTTs() + "."
+}
+
+// resumed tells of a TLS handshake without certificates, or of one that was to be.
+func (e *evidence) resumed() string {
+	switch {
+	case e.Resumed && e.TLSVersion == "1.2":
+		return "TLS 1.2 resumed a session, which takes one round trip; a full handshake takes two (RFC 5246, section 7.3)."
+	case e.Resumed:
+		return fmt.Sprintf("TLS %s resumed a session with a pre-shared key: no certificate was sent, and the round trips are those of a full handshake (RFC 8446, section 2.2).", e.TLSVersion)
+	case e.TLSVersion != "" && e.step != nil && e.step.HTTP != nil && e.step.HTTP.Resume:
+		return fmt.Sprintf("TLS %s did a full handshake: %s had no session of this server to resume, or the server did not take it.", e.TLSVersion, e.client)
+	}
+	return ""
 }
 
 // inRTTs counts the round trips until the first byte, where the path's delay

@@ -9,6 +9,7 @@ import (
 	"testbed/agents"
 	"testbed/agents/http"
 	"testbed/agents/tcp"
+	"testbed/agents/tls"
 	"testbed/observe"
 	"testbed/scenarios/spec"
 	"testbed/scenarios/verdict"
@@ -124,7 +125,7 @@ func (l *Lab) HTTP(ctx context.Context, h spec.HTTP) (*verdict.Observation, erro
 		Timeout: orDefault(h.Timeout), OnStart: conn.starts(ctx),
 	}
 	if h.TLS {
-		r.TLS = l.authority.ClientConfig(h.Target.Host)
+		r.TLS = l.secure(h)
 	}
 	res, err := http.Get(ctx, r)
 	if err != nil {
@@ -157,7 +158,7 @@ func (l *Lab) httpFromOne(ctx context.Context, o *verdict.Observation, h spec.HT
 	defer d.decisive.conn.Close()
 	r := http.Request{NS: how.dial.NS, To: d.decisive.remote, URL: h.URL, Timeout: how.dial.Timeout, Began: o.Began}
 	if h.TLS {
-		r.TLS = l.authority.ClientConfig(h.Target.Host)
+		r.TLS = l.secure(h)
 	}
 	res, err := http.GetOn(ctx, d.attempt(), r)
 	if err != nil {
@@ -175,6 +176,9 @@ func answered(o *verdict.Observation, res *http.Response) {
 	o.Outcome, o.Errno, o.Deadline, o.Elapsed = res.Outcome, errnoName(res.Errno), res.Deadline, res.Elapsed
 	o.TLSTime, o.FirstByteTime = res.TLSTime, res.FirstByteTime
 	o.Status, o.Detail = res.Status, res.Detail
+	if res.TLS != nil {
+		o.TLSVersion, o.Resumed = tls.Version(res.TLS.Version), res.TLS.DidResume
+	}
 }
 
 // begin resolves a step's ends and begins to watch.

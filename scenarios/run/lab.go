@@ -55,10 +55,12 @@ type Lab struct {
 	foreign []foreign
 	floods  []*flooding
 	// scans counts the scans, so that each one has source ports of its own.
-	scans   int
-	kept    map[string]*connection
-	drops   *record.Record[netem.Drop]
-	strikes *record.Record[netem.Strike]
+	scans int
+	kept  map[string]*connection
+	// sessions are the TLS sessions that clients may resume, by their node.
+	sessions map[string]*tls.Sessions
+	drops    *record.Record[netem.Drop]
+	strikes  *record.Record[netem.Strike]
 	// daemons are the programs in the background.
 	daemons []*exec.Daemon
 }
@@ -106,7 +108,7 @@ func open(ctx context.Context, t *topo.Topology, o labOptions) (*Lab, error) {
 	if !sandbox.Inside() {
 		return nil, ErrOutside
 	}
-	l := &Lab{drops: record.New[netem.Drop](maxDrops), strikes: record.New[netem.Strike](maxDrops), kept: map[string]*connection{}, tracer: traceStates(), clock: o.clock}
+	l := &Lab{drops: record.New[netem.Drop](maxDrops), strikes: record.New[netem.Strike](maxDrops), kept: map[string]*connection{}, sessions: map[string]*tls.Sessions{}, tracer: traceStates(), clock: o.clock}
 	authority := make(chan error, 1)
 	go func() (err error) {
 		l.authority, err = tls.NewAuthority()

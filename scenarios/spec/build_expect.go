@@ -47,6 +47,12 @@ func (b *builder) expect(r *rawExpect) *Expect {
 		b.known("seen_from", r.SeenFrom)
 		e.SeenFrom = r.SeenFrom.V
 	}
+	if r.TLSVersion != nil {
+		e.TLSVersion = r.TLSVersion.V
+	}
+	if r.Resumed != nil {
+		e.Resumed = &r.Resumed.V
+	}
 	if r.Bytes != nil {
 		e.Bytes = &r.Bytes.V
 	}

@@ -66,6 +66,7 @@ func (b *builder) listener(r *rawListener) topo.Listener {
 		l.Backlog = r.Backlog.V
 	}
 	b.ends(&l, r)
+	b.tickets(&l, r)
 	return l
 }
 

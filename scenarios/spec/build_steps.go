@@ -205,6 +205,7 @@ func (b *builder) http(r *rawHTTP) *HTTP {
 		h.Family = b.family((*family)(r.Family), h.Target.Host)
 	}
 	h.Eyeballs = b.eyeballs(&r.rawEyeballs, h.Family)
+	b.secure(h, r)
 	return h
 }
 

@@ -60,6 +60,9 @@ type rawExpect struct {
 	P95      *rawTimes        `json:"p95" on:"connect,http,exec,exchange,await,close" doc:"times that 95% of the repetitions do not exceed"`
 	Max      *rawTimes        `json:"max" on:"connect,http,exec,exchange,await,close" doc:"the longest times of all repetitions"`
 
+	TLSVersion *tlsVersion `json:"tls_version" on:"http" doc:"the TLS version that both speak"`
+	Resumed    *truth      `json:"resumed" on:"http" doc:"whether a TLS session was resumed"`
+
 	Bytes           *volume     `json:"bytes" on:"transfer" doc:"how many bytes got across"`
 	Throughput      *throughput `json:"throughput" on:"transfer" doc:"bits of data a second, from the first byte sent to the last one across"`
 	Stalled         *bound      `json:"stalled" on:"transfer" doc:"the longest time in which nothing new arrived that the receiving program can read"`

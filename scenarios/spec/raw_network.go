@@ -57,6 +57,7 @@ type rawListener struct {
 	TLS     *tlsVersion `json:"tls" doc:"the only TLS version that an https or tls server speaks; default both"`
 	Banner  *word       `json:"banner" doc:"the line that a banner server sends first; default 220 ready"`
 	Backlog *natural    `json:"backlog" doc:"listen(2)'s backlog; default 1 for no-accept, else 4096"`
+	Tickets *truth      `json:"tickets" doc:"true has an https or tls server issue session tickets, so that clients can resume; default false"`
 	After   *timespan   `json:"after" doc:"how long after accepting a close, reset or no-read server ends the connection; default at once, and never for no-read"`
 }
 

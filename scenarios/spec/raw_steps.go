@@ -124,6 +124,7 @@ type rawHTTP struct {
 	From   *ref    `json:"from" jsonschema:"required" doc:"the node that does it"`
 	Family *choice `json:"family" doc:"ipv4, ipv6, any or happy-eyeballs; default ipv4"`
 	rawEyeballs
+	rawTLS
 	rawRepeat
 	Timeout *timespan  `json:"timeout" doc:"ends the whole request; default 30s"`
 	Expect  *rawExpect `json:"expect" doc:"what must be observed"`

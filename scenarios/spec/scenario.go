@@ -161,6 +161,10 @@ type HTTP struct {
 	Path   string
 	Family Family
 	Eyeballs
+	// TLSVersion is the only one that the client speaks, "1.2" or "1.3"; empty for
+	// both. Resume offers the session of an earlier request to the same server.
+	TLSVersion string
+	Resume     bool
 	// Timeout ends the whole request; zero means 30 s.
 	Timeout time.Duration
 }
@@ -348,6 +352,9 @@ type Expect struct {
 	Exit      *Count
 	Stdout    *Text
 	Stderr    *Text
+	// TLSVersion and Resumed are what a TLS handshake agrees on.
+	TLSVersion string
+	Resumed    *bool
 	// Answer is what an exchange reads.
 	Answer *Text
 

@@ -33,6 +33,7 @@ func Judge(step *spec.Step, obs *Observation) Verdict {
 	j.ending()
 	j.names()
 	j.times()
+	j.tls()
 	j.transfer()
 	j.packets()
 	j.scan()

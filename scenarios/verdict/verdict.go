@@ -105,6 +105,10 @@ type Observation struct {
 	// Beside are the packets of the queries and of the other attempts.
 	Beside []observe.Journey
 
+	// TLSVersion is the version that a TLS handshake agreed on, such as "1.3", empty
+	// if it did not come so far; Resumed is true where it resumed a session.
+	TLSVersion string
+	Resumed    bool
 	// Status is the HTTP status, 0 without an answer.
 	Status int
 	// Background is true of a program that goes on; Ready is the port on which it was

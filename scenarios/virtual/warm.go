@@ -42,7 +42,7 @@ func warmTLS() error {
 		return err
 	}
 	for _, version := range []string{"1.2", "1.3"} {
-		config, err := tls.ServerConfig(cert, version)
+		config, err := tls.ServerConfig(cert, version, false)
 		if err != nil {
 			return err
 		}
