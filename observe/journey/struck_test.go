@@ -101,13 +101,15 @@ func TestStrikes(t *testing.T) {
 func TestOldDuplicate(t *testing.T) {
 	r := newRecord(t, chain())
 	s := r.syn()
-	old := segment{src: s.src, dst: s.dst, flags: topo.ACK, seq: 5_000_000, ack: 77, length: 5, ts: 1, id: 9}
+	old := segment{src: s.src, dst: s.dst, flags: topo.ACK, seq: 5_000_000, ack: 5000, length: 5, ts: 1, id: 9}
 	stale := s
 	stale.seq = 4_999_999
 	r.path(s, "client", "fw", "server")
-	r.arrive("fw", "server", stale.hop(1))
+	r.arrive("client", "fw", stale)
+	r.pass("fw", "server", stale.hop(1))
 	r.path(synAck(s), "server", "fw", "client")
-	r.arrive("fw", "server", old.hop(1))
+	r.arrive("client", "fw", old)
+	r.pass("fw", "server", old.hop(1))
 	r.path(segment{src: s.src, dst: s.dst, flags: topo.ACK, seq: 101, ack: 901, ts: 2, id: 2}, "client", "fw", "server")
 	r.path(segment{src: s.src, dst: s.dst, flags: topo.ACK, seq: 101, ack: 901, length: 5, ts: 2, id: 3}, "client", "fw", "server")
 	c := journey.Connection{Client: "client", Local: s.src, Remote: s.dst}
