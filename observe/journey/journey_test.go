@@ -159,6 +159,18 @@ func TestTrace(t *testing.T) {
 			r.path(s, "client", "fw", "server")
 			r.count("server", "once", 1)
 		}, []string{"SYN client>fw>server delivered", "SYN client>fw>server dead in server: rule once", "SYN again client>fw>server delivered"}},
+		{"a host's input rule drops others' packets, and a SYN, but not one that is answered", func() topo.Topology {
+			n := chain()
+			n.Nodes[2].Firewall = []topo.Rule{input("too-many", topo.Match{Flags: topo.SYN})}
+			return n
+		}(), func(r *record) {
+			s := r.syn()
+			r.path(s, "client", "fw", "server")
+			s.ts, s.id = 1000, 8
+			r.path(s, "client", "fw", "server")
+			r.path(synAck(s), "server", "fw", "client")
+			r.count("server", "too-many", 500)
+		}, []string{"SYN client>fw>server dead in server: rule too-many", "SYN again client>fw>server delivered", "SYN-ACK server>fw>client delivered"}},
 		{"a host's input rule drops the second packet", func() topo.Topology {
 			n := chain()
 			n.Nodes[2].Firewall = []topo.Rule{input("second", topo.Match{Proto: "tcp", Nth: 2})}

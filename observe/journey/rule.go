@@ -3,6 +3,7 @@ package journey
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	"testbed/observe"
 	"testbed/topo"
@@ -118,8 +119,10 @@ func (t *tracer) byRule(node int, r *topo.Rule) observe.Fate {
 }
 
 // filterInput gives the matches of input rules to packets that reached their
-// owner, of which the record does not tell which ones its firewall let in.
+// owner, of which the record does not tell which ones its firewall let in. A SYN that was
+// answered with a SYN-ACK was let in.
 func (t *tracer) filterInput(arrived []*replica) {
+	answered := t.answeredSYNs(arrived)
 	for n := range t.plan.Nodes {
 		mine := slices.DeleteFunc(slices.Clone(arrived), func(c *replica) bool { return c.node != n })
 		firewall := t.plan.Topology.Nodes[n].Firewall
@@ -131,7 +134,7 @@ func (t *tracer) filterInput(arrived []*replica) {
 			}
 			var fitting []*replica
 			for _, c := range mine {
-				if c.fate.Delivered && slices.Contains(t.candidates(t.input(c)), r) {
+				if c.fate.Delivered && (!answered[c] || r.Match.Nth > 0) && slices.Contains(t.candidates(t.input(c)), r) {
 					fitting = append(fitting, c)
 				}
 			}
@@ -141,6 +144,45 @@ func (t *tracer) filterInput(arrived []*replica) {
 			}
 		}
 	}
+}
+
+// synKey is a SYN as it arrived at a node, and the answer to it.
+type synKey struct {
+	node int
+	endpoints
+	seq uint32
+}
+
+// answeredSYNs are those SYNs after which the node sent a SYN-ACK, before the same
+// SYN came again.
+func (t *tracer) answeredSYNs(arrived []*replica) map[*replica]bool {
+	const kinds = topo.SYN | topo.ACK | topo.RST
+	answers := map[synKey][]time.Time{}
+	for _, tr := range t.travels {
+		if p := tr.Packet(); p.TCP != nil && p.TCP.Flags&kinds == topo.SYN|topo.ACK {
+			k := synKey{tr.origin, endpointsOf(p).reverse(), p.TCP.Ack - 1}
+			answers[k] = append(answers[k], tr.SentAt())
+		}
+	}
+	latest, answered := map[synKey]*replica{}, map[*replica]bool{}
+	settle := func(k synKey, c *replica, until time.Time) {
+		answered[c] = slices.ContainsFunc(answers[k], func(at time.Time) bool {
+			return !at.Before(c.last.Time) && (until.IsZero() || at.Before(until))
+		})
+	}
+	for _, c := range arrived { // in order of time
+		if p := c.last.Packet; p.TCP != nil && p.TCP.Flags&kinds == topo.SYN {
+			k := synKey{c.node, endpointsOf(p), p.TCP.Seq}
+			if before := latest[k]; before != nil {
+				settle(k, before, c.last.Time)
+			}
+			latest[k] = c
+		}
+	}
+	for k, c := range latest {
+		settle(k, c, time.Time{})
+	}
+	return answered
 }
 
 func (t *tracer) input(c *replica) passage {

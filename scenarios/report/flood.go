@@ -72,7 +72,7 @@ func (e *evidence) crowded() string {
 	if c["ListenDrops"] <= c["ListenOverflows"] {
 		return ""
 	}
-	return fmt.Sprintf("%s dropped %d SYNs, of whomever, because its queue of half-open connections was full and it sends no cookies.", capital(e.server), c["ListenDrops"]-c["ListenOverflows"])
+	return fmt.Sprintf("%s dropped %d SYNs, of whomever, because its queue of half-open connections was full and it sends no cookies.", e.server, c["ListenDrops"]-c["ListenOverflows"])
 }
 
 func floodDocument(f *verdict.FloodResult) *FloodDocument {

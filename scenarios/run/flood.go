@@ -91,6 +91,13 @@ func (l *Lab) startFlood(ctx context.Context, f *flooding, s spec.Flood) {
 	}
 }
 
+// isFlooded tells whether a flood has gone on in the background since it began.
+func (l *Lab) isFlooded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.floods) > 0
+}
+
 // EndFloods ends the floods that are still going on in the background, and
 // completes the observations of all that did.
 func (l *Lab) EndFloods(ctx context.Context) error {

@@ -62,14 +62,14 @@ func TestSpoofedFlood(t *testing.T) {
 				t.Fatal(err)
 			}
 			began := time.Now()
-			o, err := lab.Connect(t.Context(), spec.Connect{From: "client", Target: web, Family: family, Timeout: 500 * time.Millisecond})
+			o, err := lab.Do(t.Context(), &spec.Step{Connect: &spec.Connect{From: "client", Target: web, Family: family, Timeout: 500 * time.Millisecond}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if took := time.Since(began); took > 1500*time.Millisecond {
 				t.Errorf("to observe the connection took %v", took)
 			}
-			if want := (observe.Drop{Node: "server", Cause: observe.BySynQueue}); o.Outcome != agents.TimedOut || len(o.Journeys) != 1 || o.Journeys[0].Fate.Drop != want {
+			if want := (observe.Drop{Node: "server", Cause: observe.BySynQueue}); o.Outcome != agents.TimedOut || !o.RulesShared || len(o.Journeys) != 1 || o.Journeys[0].Fate.Drop != want {
 				t.Errorf("%s, %d packets: %+v", o.Outcome, len(o.Journeys), o.Journeys)
 			}
 			if err := lab.EndFloods(t.Context()); err != nil {

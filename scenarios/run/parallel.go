@@ -49,7 +49,7 @@ func (l *Lab) beside(ctx context.Context, s *spec.Step, i int, all *verdict.Obse
 	if err != nil {
 		return fmt.Errorf("%s: %w", Title(s), err)
 	}
-	o.Step, o.RulesShared = i+1, len(all.Parallel) > 1
+	o.Step, o.RulesShared = i+1, o.RulesShared || len(all.Parallel) > 1
 	all.Parallel[i] = o
 	return nil
 }

@@ -41,6 +41,7 @@ func (l *Lab) once(ctx context.Context, s *spec.Step) (*verdict.Observation, err
 		return nil, err
 	}
 	o.Kernel, o.Clock = Kernel(), l.clock
+	o.RulesShared = s.Flood == nil && l.isFlooded()
 	return o, l.readTimers(o, s.Expect)
 }
 
