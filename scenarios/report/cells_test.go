@@ -136,3 +136,16 @@ func TestStepInARow(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// A mutation that only one cell notices is told with that cell, one that only all
+// runs together show with what they were to be.
+func TestMutantsOfCells(t *testing.T) {
+	r := swept()
+	if by := noticedBy(r); !strings.HasPrefix(by, "loss=5%, step 0, outcome: expected connected, observed refused") {
+		t.Errorf("noticed by %q", by)
+	}
+	r.Cells[1].Steps = r.Cells[0].Steps
+	if by := noticedBy(r); by != "loss=5%, p95: expected connect_time <= 100ms, observed connect_time 200ms" {
+		t.Errorf("noticed by %q", by)
+	}
+}

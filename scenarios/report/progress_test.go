@@ -132,3 +132,13 @@ func TestProgressIsSafeForConcurrentUse(t *testing.T) {
 		t.Errorf("%d lines printed, want 8", n)
 	}
 }
+
+func TestProgressOfRuns(t *testing.T) {
+	r := newRig(80)
+	defer r.Close()
+	r.Start("swept", 2)
+	r.Runs("swept", 7, 60)
+	if got, want := r.tick(2*time.Second), "\rswept 2s | 7 of 60 runs\x1b[K"; got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
