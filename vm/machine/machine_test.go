@@ -30,6 +30,7 @@ var jobs = []struct {
 	{"files", testFiles},
 	{"seed", testSeed},
 	{"sleep", testSleep},
+	{"busy-host", testBusyHost},
 	{"death", testDeath},
 	{"deadline", testDeadline},
 	{"flood", testFlood},
@@ -131,6 +132,32 @@ func testSeed(t *testing.T, m *machine.Machine) {
 	for i, what := range []string{"getrandom's bytes", "urandom's bytes", "listener's address", "connection's address"} {
 		if a[i] == b[i] {
 			t.Errorf("seeds 1 and 2 give the same %s: %s", what, a[i])
+		}
+	}
+}
+
+// testBusyHost holds that every wake of a guest comes at the same nanosecond, however
+// the host schedules the emulator's threads.
+func testBusyHost(t *testing.T, m *machine.Machine) {
+	const times, loops = 6, 8
+	for range loops {
+		loop := exec.CommandContext(t.Context(), "sh", "-c", "while :; do :; done")
+		loop.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		if err := loop.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			loop.Process.Kill()
+			loop.Wait()
+		}()
+	}
+	first := strings.Fields(do(t, m, &vm.Job{Args: []string{"naps"}, Seed: 1}).stdout)
+	for i := range times - 1 {
+		again := strings.Fields(do(t, m, &vm.Job{Args: []string{"naps"}, Seed: 1}).stdout)
+		for k := range first {
+			if len(again) != len(first) || again[k] != first[k] {
+				t.Fatalf("run %d woke otherwise the %d-th time: at %s, not %s", i+2, k+1, again[k], first[k])
+			}
 		}
 	}
 }

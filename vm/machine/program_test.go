@@ -80,6 +80,7 @@ var deeds = map[string]func(job *vm.Job, emit func(vm.Record) error) error{
 	"files":   files,
 	"random":  random,
 	"sleep":   sleep,
+	"naps":    naps,
 	"panic":   func(*vm.Job, func(vm.Record) error) error { return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0) },
 	"exit": func(*vm.Job, func(vm.Record) error) error {
 		os.Exit(9)
@@ -95,6 +96,18 @@ func perform(job *vm.Job, emit func(vm.Record) error) int {
 		return 1
 	}
 	return 3
+}
+
+// naps sleeps again and again and tells each time when it woke, by the guest's clock.
+func naps(*vm.Job, func(vm.Record) error) error {
+	for range 1000 {
+		t := unix.NsecToTimespec(time.Now().Add(777 * time.Millisecond).UnixNano())
+		if err := unix.ClockNanosleep(unix.CLOCK_REALTIME, unix.TIMER_ABSTIME, &t, nil); err != nil && err != unix.EINTR {
+			return err
+		}
+		fmt.Println(time.Now().UnixNano())
+	}
+	return nil
 }
 
 func speak(job *vm.Job, emit func(vm.Record) error) error {

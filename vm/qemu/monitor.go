@@ -82,27 +82,44 @@ func (m *monitor) read() {
 // do performs a command, with a file passed along unless it is nil. It returns
 // io.EOF if QEMU is gone.
 func (m *monitor) do(ctx context.Context, c command, f *os.File) error {
-	b, err := json.Marshal(c)
+	_, err := m.perform(ctx, c, f)
+	return err
+}
+
+// ask performs a command and decodes what it returns.
+func (m *monitor) ask(ctx context.Context, c command, into any) error {
+	b, err := m.perform(ctx, c, nil)
 	if err != nil {
 		return err
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return fmt.Errorf("ask QEMU to %s: %w", c.Execute, err)
+	}
+	return nil
+}
+
+func (m *monitor) perform(ctx context.Context, c command, f *os.File) (json.RawMessage, error) {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
 	}
 	var rights []byte
 	if f != nil {
 		rights = unix.UnixRights(int(f.Fd()))
 	}
 	if _, _, err := m.conn.WriteMsgUnix(append(b, '\n'), rights, nil); err != nil {
-		return io.EOF
+		return nil, io.EOF
 	}
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	case <-m.down:
-		return io.EOF
+		return nil, io.EOF
 	case r := <-m.replies:
 		if r.Error != nil {
-			return fmt.Errorf("tell QEMU to %s: %s", c.Execute, r.Error.Desc)
+			return nil, fmt.Errorf("tell QEMU to %s: %s", c.Execute, r.Error.Desc)
 		}
-		return nil
+		return r.Return, nil
 	}
 }
 

@@ -23,6 +23,8 @@ type Process struct {
 	stderr  *tail
 	ended   chan struct{}
 	kill    sync.Once
+	// gate is nil where the host has none.
+	gate *gate
 }
 
 // Start starts a machine. One that boots runs at once, one with a State waits for
@@ -60,11 +62,16 @@ func (e *Emulator) Start(m Machine) (_ *Process, err error) {
 }
 
 // start starts the emulator from a thread that lives until it has ended, since
-// the parent-death signal comes when that thread ends (PR_SET_PDEATHSIG(2const)).
+// the parent-death signal comes when that thread ends (PR_SET_PDEATHSIG(2const)). A
+// host without a gate runs guests all the same.
 func (p *Process) start() error {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
+		if g, err := newGate(); err == nil {
+			p.gate = g
+			go g.serve()
+		}
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {
@@ -76,13 +83,15 @@ func (p *Process) start() error {
 }
 
 // Greet waits until the emulator answers, and prepares it for memory that is a
-// file of its own.
+// file of its own. A machine that goes on would announce itself to a network, by
+// timers of the host's clock, and execute nothing while one of them is due.
 func (p *Process) Greet(ctx context.Context) error {
 	for _, c := range []command{
 		{Execute: "qmp_capabilities"},
 		{Execute: "migrate-set-capabilities", Arguments: map[string]any{"capabilities": []map[string]any{
 			{"capability": "x-ignore-shared", "state": true}, {"capability": "events", "state": true},
 		}}},
+		{Execute: "migrate-set-parameters", Arguments: map[string]any{"announce-rounds": 0}},
 	} {
 		if err := p.monitor.do(ctx, c, nil); err != nil {
 			return p.explain(err)
@@ -111,7 +120,27 @@ func (p *Process) Resume(ctx context.Context) error {
 	if err := p.monitor.awaitMigration(ctx); err != nil {
 		return p.explain(err)
 	}
+	if err := p.followProcessor(ctx); err != nil {
+		return p.explain(err)
+	}
 	return p.explain(p.monitor.do(ctx, command{Execute: "cont"}, nil))
+}
+
+// followProcessor closes the gate whenever the guest's processor is at work.
+func (p *Process) followProcessor(ctx context.Context) error {
+	if p.gate == nil {
+		return nil
+	}
+	var processors []struct {
+		Thread int `json:"thread-id"`
+	}
+	if err := p.monitor.ask(ctx, command{Execute: "query-cpus-fast"}, &processors); err != nil {
+		return err
+	}
+	if len(processors) != 1 {
+		return fmt.Errorf("the machine has %d processors", len(processors))
+	}
+	return p.gate.follow(p.cmd.Process.Pid, processors[0].Thread)
 }
 
 // AwaitHalt waits until the guest halts the machine. Every tick it calls look,
