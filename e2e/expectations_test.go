@@ -25,7 +25,8 @@ type expectation struct {
 const judged = `
 name: judged
 nodes:
-  client: {sysctls: {net.ipv4.tcp_syn_retries: 2, net.ipv4.tcp_syn_linear_timeouts?: 0}}
+  client: {nameservers: [dns], sysctls: {net.ipv4.tcp_syn_retries: 2, net.ipv4.tcp_syn_linear_timeouts?: 0}}
+  dns: {resolver: {records: {www.example: server, gone.example: nxdomain}}}
   fw:
     role: router
     firewall:
@@ -43,6 +44,7 @@ nodes:
 links:
   - {between: [client, fw], delay: 10ms}
   - {between: [fw, server], delay: 10ms}
+  - {between: [fw, dns]}
   - {between: [fw, lost], toward: {lost: {loss: 100%}}}
 steps:
 `
@@ -65,6 +67,7 @@ const (
 	twice   = "connect: server:5432, from: client, timeout: 1500ms"
 	refused = "connect: server:25, from: client"
 	lossy   = "connect: lost:80, from: client, timeout: 200ms"
+	named   = "connect: www.example:80, from: client"
 	page    = "http: https://server/, from: client"
 	echo    = "connect: server:7, from: client, as: c"
 	silent  = "connect: server:9, from: client, as: c"
@@ -132,6 +135,15 @@ var _ = DescribeTable("an expectation that is wrong turns the run red", turnsRed
 	Entry("dropped: at a link", expectation{step: lossy, right: "outcome: timed-out, dropped: {at: [fw, lost]}", wrong: "outcome: timed-out, dropped: {at: [client, fw]}", key: "dropped"}),
 	Entry("dropped: cause", expectation{step: lossy, right: "outcome: timed-out, dropped: {at: lost-fw, cause: loss}", wrong: "outcome: timed-out, dropped: {cause: mtu}", key: "dropped"}),
 	Entry("dropped, though nothing was", expectation{step: web, right: "outcome: connected", wrong: "dropped: {at: fw}", key: "dropped"}),
+	Entry("outcome of a name", expectation{step: "connect: gone.example:80, from: client", right: "outcome: no-such-name", wrong: "outcome: resolution-failed", key: "outcome"}),
+	Entry("resolve_time", expectation{step: named, right: "resolve_time: '>= 20ms'", wrong: "resolve_time: '> 30s'", key: "resolve_time"}),
+	Entry("queries", expectation{step: named, right: "queries: {A: 1, AAAA: 0}", wrong: "queries: {A: 1, AAAA: 1}", key: "queries"}),
+	Entry("connected_to a node", expectation{step: named, right: "connected_to: server", wrong: "connected_to: fw", key: "connected_to"}),
+	Entry("connected_to an address", expectation{step: named, right: "connected_to: server", wrong: "connected_to: 192.0.2.1", key: "connected_to"}),
+	Entry("attempts", expectation{step: named, right: "attempts: [{to: server, family: ipv4, outcome: connected}]", wrong: "attempts: [{to: server, family: ipv6}]", key: "attempts"}),
+	Entry("attempts that are more", expectation{step: named, right: "attempts: [{}]", wrong: "attempts: [{}, {}]", key: "attempts"}),
+	Entry("attempts: at", expectation{step: named, right: "attempts: [{at: 20s}], tolerance: 19980ms", wrong: "attempts: [{at: 30s}], tolerance: 1s", key: "attempt 1 at"}),
+	Entry("attempts: elapsed", expectation{step: named, right: "attempts: [{elapsed: '>= 1 rtt'}]", wrong: "attempts: [{elapsed: '> 30s'}]", key: "attempt 1 elapsed"}),
 	Entry("status", expectation{step: page, right: "status: 200", wrong: "status: 404", key: "status"}),
 	Entry("status in a range", expectation{step: page, right: "status: 200..299", wrong: "status: '>= 300'", key: "status"}),
 	Entry("exit", expectation{step: command, right: "exit: 3", wrong: "exit: 0", key: "exit"}),

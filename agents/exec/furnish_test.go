@@ -2,6 +2,7 @@ package exec_test
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"testbed/agents/exec"
+	"testbed/topo"
 )
 
 // withEtc hides /etc, for the sandbox of the tests alone, behind one that holds a
@@ -76,5 +78,18 @@ func TestAnUnfurnishedNodeIsNoMissingProgram(t *testing.T) {
 func TestNodesCanBeFurnished(t *testing.T) {
 	if err := exec.Furnish(node(t)); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestResolversAreKnownWhereTheHostHasNone(t *testing.T) {
+	withEtc(t)
+	if err := os.WriteFile("/etc/hosts", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	n := node(t)
+	n.Nameservers, n.Stub = []netip.Addr{netip.MustParseAddr("198.18.0.6"), netip.MustParseAddr("2001:db8::6")}, topo.Stub{}.WithDefaults()
+	r := run(t, n, time.Minute, "sh", "-c", "cat /etc/resolv.conf /etc/hosts; grep hosts /etc/nsswitch.conf")
+	if want := "nameserver 198.18.0.6\nnameserver 2001:db8::6\noptions timeout:5 attempts:2\n198.18.0.2\tserver\nhosts: files dns\n"; r.Stdout != want {
+		t.Errorf("stdout %q, want %q; %s", r.Stdout, want, r.Stderr)
 	}
 }
