@@ -332,3 +332,44 @@ func TestNATSysctlsComeBeforeTheNodesOwn(t *testing.T) {
 		t.Errorf("congestion control is %q and %q", p.Nodes[1].CongestionControl, p.Nodes[0].CongestionControl)
 	}
 }
+
+// TestWalkThroughANAT follows what comes for a NAT's addresses, from outside and
+// from inside.
+func TestWalkThroughANAT(t *testing.T) {
+	topology := &Topology{
+		Nodes: []Node{
+			{Name: "guest", Role: Host}, {Name: "host", Role: Host},
+			{Name: "nat", Role: Router, Addresses: []Address{
+				{Toward: "out", Prefix: netip.MustParsePrefix("203.0.113.1/24")}, {Toward: "out", Prefix: netip.MustParsePrefix("203.0.113.9/24")},
+			}, NAT: &NAT{
+				Outside: "out", Mapping: EndpointIndependent, Filtering: EndpointIndependent, Ports: DefaultPorts,
+				Forward: []PortForward{{Port: 80, Node: "host", ToPort: 8080}},
+				Static:  []StaticNAT{{Node: "host", Address: netip.MustParseAddr("203.0.113.9")}},
+			}},
+			{Name: "out", Role: Host},
+		},
+		Links: []Link{{Ends: [2]string{"guest", "nat"}}, {Ends: [2]string{"host", "nat"}}, {Ends: [2]string{"nat", "out"}}},
+	}
+	for _, c := range []struct {
+		from, to string
+		hairpin  bool
+		want     []int
+	}{
+		{"out", "203.0.113.1:80", false, []int{3, 2, 1}},
+		{"out", "203.0.113.1:81", false, []int{3, 2}},
+		{"out", "203.0.113.9:81", false, []int{3, 2, 1}},
+		{"guest", "203.0.113.1:80", false, []int{0, 2}},
+		{"guest", "203.0.113.1:80", true, []int{0, 2, 1}},
+		{"guest", "203.0.113.9:22", true, []int{0, 2, 1}},
+	} {
+		topology.Nodes[2].NAT.Hairpin = c.hairpin
+		p, err := MakePlan(topology)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := p.Walk(topology.NodeIndex(c.from), netip.MustParseAddrPort(c.to))
+		if !w.Arrived || !slices.Equal(w.Nodes, c.want) {
+			t.Errorf("%s to %s, hairpin %t: %v, arrived %t; want %v", c.from, c.to, c.hairpin, w.Nodes, w.Arrived, c.want)
+		}
+	}
+}

@@ -31,6 +31,15 @@ func behindNAT(rules ...topo.Rule) topo.Topology {
 	}
 }
 
+// mappingNAT is behindNAT with the behaviours of RFC 4787.
+func mappingNAT() topo.Topology {
+	t := behindNAT()
+	t.Nodes[1].NAT = &topo.NAT{
+		Outside: "inet", Mapping: topo.EndpointIndependent, Filtering: topo.AddressDependent, Ports: topo.DefaultPorts,
+	}
+	return t
+}
+
 func withRoutes(t topo.Topology, node string, rs ...topo.Route) topo.Topology {
 	t.Nodes[t.NodeIndex(node)].Routes = rs
 	return t
@@ -386,6 +395,26 @@ func TestTrace(t *testing.T) {
 			r.path(s, "inet", "nat")
 			r.count("nat", "nat:unsolicited", 1)
 		}, []string{"SYN inet>nat dead in nat: unsolicited nat:unsolicited"}},
+		{"no port is free, and then a segment of no flow", mappingNAT(), func(r *record) {
+			in, _ := r.phoneSYN()
+			r.path(in, "phone", "nat")
+			in.flags, in.seq = topo.ACK, 500
+			r.path(in, "phone", "nat")
+			r.count("nat", "nat:exhausted", 1)
+			r.count("nat", "nat:untranslated", 1)
+		}, []string{"SYN phone>nat dead in nat: no-port nat:exhausted", "ACK phone>nat dead in nat: untranslated nat:untranslated"}},
+		{"unsolicited for a port of the NAT's, and for one that is mapped for others", mappingNAT(), func(r *record) {
+			s := segment{src: r.addr("nat", "server", 5000), dst: r.outside(9), flags: topo.SYN, seq: 1}
+			r.path(s, "server", "inet", "nat")
+			s.flags, s.seq, s.ack = topo.ACK, 7, 7
+			r.path(s, "server", "inet", "nat")
+			r.count("nat", "nat:filtered", 1)
+			r.count("nat", "nat:unsolicited", 1)
+		}, []string{"SYN server>inet>nat dead in nat: unsolicited nat:filtered", "ACK server>inet>nat dead in nat: unsolicited nat:unsolicited"}},
+		{"for a program of the NAT's own", mappingNAT(), func(r *record) {
+			s := segment{src: r.addr("nat", "server", 5000), dst: r.outside(22), flags: topo.SYN, seq: 1}
+			r.path(s, "server", "inet", "nat")
+		}, []string{"SYN server>inet>nat delivered"}},
 		{"for the NAT itself, once it has forgotten the flow", behindNAT(), func(r *record) {
 			in, out := r.phoneSYN()
 			r.pass("phone", "nat", in)

@@ -235,6 +235,8 @@ func TestWords(t *testing.T) {
 		{observe.Drop{Node: "r", Cause: observe.ByNoNeighbour}, "r: nobody answers for 10.0.0.9"},
 		{observe.Drop{Node: "s", Cause: observe.ByFullQueue}, "s: accept queue full"},
 		{observe.Drop{Node: "s", Cause: observe.ByNAT}, "s: no translation"},
+		{observe.Drop{Node: "s", Cause: observe.ByExhaustion}, "s: no free port"},
+		{observe.Drop{Node: "s", Cause: observe.ByFiltering}, "s: unsolicited"},
 		{observe.Drop{Node: "s"}, "s: lost for an unknown reason"},
 	} {
 		if got := killed(&observe.Journey{Sightings: last, Fate: observe.Fate{Drop: c.d}}); got != c.want {

@@ -33,6 +33,8 @@ func middleboxCases() []storyCase {
 		{name: "connected, ECN bleached", world: bleached},
 		{name: "connected by a synproxy", world: proxied},
 		{name: "silent, a table of flows is full", world: silence(at("fw", observe.ByFullTable))},
+		{name: "silent, a NAT without a free port", world: silence(at("fw", observe.ByExhaustion))},
+		{name: "silent, a NAT that filters", world: silence(at("fw", observe.ByFiltering))},
 		{name: "silent, rp_filter", world: silence(at("server", observe.ByRPFilter))},
 		{name: "silent, a ruleset in another language", world: silence(at("fw", observe.ByRuleset))},
 	}

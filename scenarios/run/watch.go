@@ -204,6 +204,7 @@ func (w *watch) observe(o *verdict.Observation, c *connection) error {
 		return err
 	}
 	whole := w.flow(c, rules)
+	w.followMapping(o, c, whole)
 	markTurnedAway(w.lab.net.Plan, whole, o.Target, turnedAway.since(c.turnedAway))
 	c.turnedAway = turnedAway
 	w.seenFrom(o, whole)

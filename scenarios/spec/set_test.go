@@ -131,3 +131,39 @@ func TestRuleOfEarlierSet(t *testing.T) {
 		t.Errorf("got %+v", d)
 	}
 }
+
+// TestSetOfANAT holds what a NAT's keys mean, and that a change is one as a whole.
+func TestSetOfANAT(t *testing.T) {
+	sc := mustDecode(t, `name: a
+nodes:
+  a: {}
+  r: {role: router, nat: {outside: b, ports: 5000}}
+  b: {}
+links:
+  - {between: [a, r]}
+  - {between: [r, b]}
+steps:
+  - set: {node: r, nat: {mapping: address-dependent, ports: {range: 40000-40003, preserve: false}, hairpin: true}}
+  - set: {node: r, nat: {timeouts: {udp: 5s}}}
+  - set: {node: r, flush: nat}
+`)
+	pool := func(first, last uint16, shuffle bool) topo.PortPool {
+		return topo.PortPool{PortRange: topo.PortRange{First: first, Last: last}, Shuffle: shuffle}
+	}
+	declared := &topo.NAT{Outside: "b", Mapping: topo.EndpointIndependent, Filtering: topo.AddressAndPortDependent, Ports: pool(5000, 5000, false)}
+	if d := cmp.Diff(declared, sc.Topology.Nodes[1].NAT); d != "" {
+		t.Errorf("declared (-want +got):\n%s", d)
+	}
+	want := []Set{
+		{Link: -1, Node: "r", Text: "node r: NAT with address-dependent mapping and address-and-port-dependent filtering, 4 ports, hairpinning", NAT: &topo.NAT{
+			Outside: "b", Mapping: topo.AddressDependent, Filtering: topo.AddressAndPortDependent, Ports: pool(40000, 40003, true), Hairpin: true,
+		}},
+		{Link: -1, Node: "r", Text: "node r: NAT as Linux does it", NAT: &topo.NAT{Outside: "b", Timeouts: map[string]time.Duration{"udp": 5 * time.Second}}},
+		{Link: -1, Node: "r", Text: "node r: the NAT forgets all", FlushNAT: true},
+	}
+	for i, w := range want {
+		if d := cmp.Diff(&w, sc.Steps[i].Set); d != "" {
+			t.Errorf("change %d (-want +got):\n%s", i+1, d)
+		}
+	}
+}
