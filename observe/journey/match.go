@@ -77,7 +77,7 @@ type nodeKey struct {
 func (t *tracer) keyAtNode(node int, p *observe.Packet) nodeKey {
 	k := nodeKey{node, p.TTL, constantOf(p)}
 	firewall := t.plan.Topology.Nodes[node].Firewall
-	if t.proxies(node) {
+	if p.Src.Is4() && t.proxies(node) {
 		k.seq, k.ack, k.tsval, k.tsecr = 0, 0, 0, 0
 	}
 	if t.hasRuleset(node) || slices.ContainsFunc(firewall, func(r topo.Rule) bool { return slices.Contains(r.Options, topo.OptionTimestamps) }) {

@@ -8,7 +8,7 @@ import (
 )
 
 // proxies tells whether a node stands in for servers as a synproxy, and so shifts
-// sequence numbers and time stamps.
+// sequence numbers and time stamps, of IPv4.
 func (t *tracer) proxies(node int) bool {
 	return slices.ContainsFunc(t.plan.Topology.Nodes[node].Firewall, func(r topo.Rule) bool { return r.Action == topo.Synproxy })
 }
@@ -18,7 +18,7 @@ func (t *tracer) proxies(node int) bool {
 // Others are nil.
 func (t *tracer) takenBy(p passage, owner bool) *observe.Taken {
 	h := p.packet.TCP
-	if h == nil || owner || !t.proxies(p.node) {
+	if h == nil || owner || !p.packet.Src.Is4() || !t.proxies(p.node) {
 		return nil
 	}
 	answer := h.Flags&(topo.SYN|topo.ACK) == topo.SYN|topo.ACK

@@ -65,6 +65,14 @@ func (b *builder) synproxy(rule *topo.Rule, r *rawRule) {
 	if m := &rule.Match; m.Flags != 0 || m.State != "" {
 		b.add(r.Match.mark, bad("synproxy: a match on flags or state, but it takes the SYNs, and the ACKs that answer it").want("proto, ports, from, to, in, out"))
 	}
+	for _, side := range []*ref{r.from(), r.to()} {
+		if side == nil {
+			continue
+		}
+		if n, c := parseNetwork(side.V); c == nil && n.Addr().Is6() {
+			b.add(side.mark, bad("synproxy: Linux has it for IPv4 alone").want("a node's name, or a prefix of IPv4"))
+		}
+	}
 	raw := r.Synproxy
 	if raw == nil {
 		return
@@ -81,6 +89,20 @@ func (b *builder) synproxy(rule *topo.Rule, r *rawRule) {
 	if raw.SACKPermitted != nil {
 		p.SACK = raw.SACKPermitted.V
 	}
+}
+
+func (r *rawRule) from() *ref {
+	if r.Match == nil {
+		return nil
+	}
+	return r.Match.From
+}
+
+func (r *rawRule) to() *ref {
+	if r.Match == nil {
+		return nil
+	}
+	return r.Match.To
 }
 
 // markOf is where a value stands that may be absent.

@@ -145,8 +145,8 @@ func (c *compiler) rule(in *chain, r *topo.Rule, hook topo.Hook, ownChain string
 		return nil, err
 	}
 	if r.Action == topo.Synproxy {
-		if err := c.notrack(r, where, alternatives); err != nil {
-			return nil, err
+		if alternatives, err1 = c.proxied(r, where); err1 != nil {
+			return nil, err1
 		}
 	}
 	return append(c.spread(in, where, alternatives, rule{
@@ -224,7 +224,7 @@ func (c *compiler) action(r *topo.Rule, hook topo.Hook, ownChain string) ([]stat
 		if r.Proxy == nil || hook == topo.Output {
 			return nil, nil, errors.New("synproxy: no options, or at hook output")
 		}
-		return []statement{proxied(), counter(), proxy(r.Proxy)}, nil, nil
+		return []statement{unknown(), counter(), proxy(r.Proxy)}, nil, nil
 	}
 	return nil, nil, fmt.Errorf("action %q is none of accept, drop, reject, clamp-mss, strip, bleach-ecn, synproxy", r.Action)
 }

@@ -55,6 +55,7 @@ func TestCompileRefusesWhatCannotBe(t *testing.T) {
 		{topo.Rule{Name: "x", Action: topo.Strip}, "no options"},
 		{topo.Rule{Name: "x", Action: topo.Strip, Options: []topo.TCPOption{"md5"}}, `"md5" is no option`},
 		{topo.Rule{Name: "x", Action: topo.Synproxy}, "synproxy: no options"},
+		{topo.Rule{Name: "x", Action: topo.Synproxy, Proxy: &topo.DefaultProxy, Match: topo.Match{To: "fd00::/8"}}, "for IPv4 alone"},
 		{drop(topo.Match{Proto: "sctp"}), `"sctp" is none of`},
 		{drop(topo.Match{Proto: "udp", Flags: topo.SYN}), "TCP's"},
 		{drop(topo.Match{Flags: topo.PSH}), "only SYN, ACK, FIN and RST"},

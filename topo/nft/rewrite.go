@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/google/nftables"
@@ -169,28 +170,47 @@ func proxy(p *topo.Proxy) statement {
 	return s
 }
 
-// proxied is `ct state invalid,untracked`: what a synproxy answers, the SYNs that
+// unknown is `ct state invalid,untracked`: what a synproxy answers, the SYNs that
 // untracked leaves alone and the ACKs that belong to no flow yet.
-func proxied() statement {
+func unknown() statement {
 	return ctState("invalid,untracked", expr.CtStateBitINVALID|expr.CtStateBitUNTRACKED)
 }
 
-// notrack keeps the SYNs that a synproxy answers out of conntrack:
+// proxied are the addresses that a synproxy is for, of IPv4 alone: it verifies the
+// checksum of IPv6 as if it were IPv4's, and would drop every SYN (net/netfilter/
+// nft_synproxy.c, nft_synproxy_do_eval). It keeps the SYNs that it is to answer out of
+// conntrack:
 //
 //	chain untracked {
 //		type filter hook prerouting priority raw; policy accept;
-//		tcp dport 80 tcp flags syn / fin,syn,rst,ack notrack
+//		meta nfproto ipv4 tcp dport 80 tcp flags syn / fin,syn,rst,ack notrack
 //	}
-func (c *compiler) notrack(r *topo.Rule, where []statement, alternatives [][]statement) error {
-	what, err := c.transport(&topo.Rule{Match: topo.Match{Proto: "tcp", Sport: r.Match.Sport, Dport: r.Match.Dport, Flags: topo.SYN}})
+func (c *compiler) proxied(r *topo.Rule, where []statement) ([][]statement, error) {
+	syn := *r
+	syn.Action, syn.Match.Proto, syn.Match.Flags = "", "tcp", topo.SYN
+	what, err := c.transport(&syn)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	match := r.Match
+	if match.From == "" && match.To == "" {
+		match.From = "0.0.0.0/0"
+	}
+	all, err := c.addresses(&match)
+	if err != nil {
+		return nil, err
+	}
+	if all = all[:1]; !isIPv4(all[0]) {
+		return nil, errors.New("synproxy: Linux has it for IPv4 alone")
 	}
 	ch := c.untracked()
-	for _, a := range alternatives {
-		ch.rules = append(ch.rules, rule{parts: slices.Concat(where, a, what, []statement{{text: "notrack", exprs: []expr.Any{&expr.Notrack{}}}})})
-	}
-	return nil
+	ch.rules = append(ch.rules, rule{parts: slices.Concat(where, all[0], what, []statement{{text: "notrack", exprs: []expr.Any{&expr.Notrack{}}}})})
+	return all, nil
+}
+
+// isIPv4 tells whether an alternative is that of IPv4.
+func isIPv4(parts []statement) bool {
+	return len(parts) > 0 && slices.EqualFunc(parts[0].exprs, isFamily(v4).exprs, func(a, b expr.Any) bool { return reflect.DeepEqual(a, b) })
 }
 
 // untracked is the chain of notrack, which is made once.
