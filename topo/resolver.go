@@ -120,13 +120,16 @@ func (p *Plan) Record(resolver int, asker netip.Addr, name string, v4 bool) (add
 	return addresses, true
 }
 
-// DomainNames are the names in all resolvers that stand for a node.
-func (p *Plan) DomainNames(node int) (names []string) {
+// DomainNames are the names that stand for a node in all resolvers, and in those that
+// they will be replaced by.
+func (p *Plan) DomainNames(node int, later []*Resolver) (names []string) {
+	all := slices.Clone(later)
 	for i := range p.Topology.Nodes {
-		r := p.Topology.Nodes[i].Resolver
-		if r == nil {
-			continue
+		if r := p.Topology.Nodes[i].Resolver; r != nil {
+			all = append(all, r)
 		}
+	}
+	for _, r := range all {
 		for _, record := range r.Records {
 			means := func(t RecordTarget) bool {
 				return t.Node == p.Nodes[node].Name || t.Address.IsValid() && p.Owner(t.Address) == node

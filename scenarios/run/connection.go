@@ -49,10 +49,7 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 	o.Elapsed = a.Elapsed
 	conn.watch.settle(ctx, conn, o.Path)
 	err = conn.watch.observe(o, conn)
-	if c.FastOpen != "" {
-		conn.owed = l.due(conn, c.FastOpen).bytes
-	}
-	l.keepOrClose(c.As, conn, err)
+	l.keepOrClose(c, conn, err)
 	return o, err
 }
 
@@ -67,13 +64,16 @@ func (l *Lab) socket(c spec.Connect) (o tcp.Options, err error) {
 
 // keepOrClose keeps an attempt's connection under a name, or closes it where there is
 // none.
-func (l *Lab) keepOrClose(as string, c *connection, err error) {
+func (l *Lab) keepOrClose(s spec.Connect, c *connection, err error) {
 	switch {
 	case c == nil || c.conn == nil:
-	case as == "" || err != nil:
+	case s.As == "" || err != nil:
 		c.conn.Close()
 	default:
-		l.keep(as, c)
+		if s.FastOpen != "" {
+			c.owed = l.due(c, s.FastOpen).bytes
+		}
+		l.keep(s.As, c)
 	}
 }
 
@@ -93,7 +93,7 @@ func (l *Lab) connectToOne(ctx context.Context, o *verdict.Observation, c spec.C
 		return nil, err
 	}
 	err = d.observe(ctx, o)
-	l.keepOrClose(c.As, d.decisive, err)
+	l.keepOrClose(c, d.decisive, err)
 	return o, err
 }
 

@@ -44,7 +44,9 @@ type Lab struct {
 	tracer    func() *kernel.Tracer
 	authority *tls.Authority
 	servers   []map[uint16]*running
-	resolvers []*dns.Server
+	// resolvers are the DNS servers, by node; later is what they will be set to.
+	resolvers map[int]*dns.Server
+	later     []*topo.Resolver
 	closed    bool
 	// clock is the one that steps run on.
 	clock verdict.Clock
@@ -108,7 +110,7 @@ func open(ctx context.Context, t *topo.Topology, o labOptions) (*Lab, error) {
 	if !sandbox.Inside() {
 		return nil, ErrOutside
 	}
-	l := &Lab{drops: record.New[netem.Drop](maxDrops), strikes: record.New[netem.Strike](maxDrops), kept: map[string]*connection{}, sessions: map[string]*tls.Sessions{}, tracer: traceStates(), clock: o.clock}
+	l := &Lab{drops: record.New[netem.Drop](maxDrops), strikes: record.New[netem.Strike](maxDrops), kept: map[string]*connection{}, sessions: map[string]*tls.Sessions{}, tracer: traceStates(), clock: o.clock, resolvers: map[int]*dns.Server{}, later: o.resolvers}
 	authority := make(chan error, 1)
 	go func() (err error) {
 		l.authority, err = tls.NewAuthority()
@@ -144,6 +146,8 @@ func open(ctx context.Context, t *topo.Topology, o labOptions) (*Lab, error) {
 type labOptions struct {
 	snapLen int
 	clock   verdict.Clock
+	// resolvers are those that steps will set, so that certificates are for their names.
+	resolvers []*topo.Resolver
 	// The others are those of build.Options.
 	links   netem.MediumName
 	later   []netem.Impairment
@@ -265,7 +269,7 @@ func (l *Lab) listen(node int, listeners []topo.Listener) error {
 func (l *Lab) serverNode(node int) server.Node {
 	p := l.net.Plan
 	n := server.Node{NS: l.net.Nodes[node].NS, Name: p.Nodes[node].Name, Authority: l.authority}
-	n.Aliases = p.DomainNames(node)
+	n.Aliases = p.DomainNames(node, l.later)
 	add := func(f *topo.Interface) {
 		for _, a := range f.Addresses {
 			n.Addresses = append(n.Addresses, a.Addr())
@@ -275,7 +279,7 @@ func (l *Lab) serverNode(node int) server.Node {
 		add(&p.Nodes[node].Interfaces[i])
 	}
 	for _, front := range p.Fronts(node) {
-		n.Aliases = append(append(n.Aliases, p.Nodes[front].Name), p.DomainNames(front)...)
+		n.Aliases = append(append(n.Aliases, p.Nodes[front].Name), p.DomainNames(front, l.later)...)
 		add(p.Nodes[front].Toward(p.Topology.Nodes[front].NAT.Outside))
 	}
 	return n

@@ -318,6 +318,20 @@ func (l *Lab) resolver(node int) error {
 	if err != nil {
 		return fmt.Errorf("node %s: %w", plan.Nodes[node].Name, err)
 	}
-	l.resolvers = append(l.resolvers, s)
+	l.resolvers[node] = s
 	return nil
+}
+
+// setResolver makes a node's DNS server another one.
+func (l *Lab) setResolver(node int, r topo.Resolver) error {
+	if s := l.resolvers[node]; s != nil {
+		delete(l.resolvers, node)
+		if err := s.Close(); err != nil {
+			return err
+		}
+	}
+	if err := l.net.SetResolver(node, r); err != nil {
+		return err
+	}
+	return l.resolver(node)
 }

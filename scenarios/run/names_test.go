@@ -299,3 +299,33 @@ func TestProgramsAskTheResolver(t *testing.T) {
 		t.Errorf("stdout %q, want %q; %s", o.Stdout, want, o.Stderr)
 	}
 }
+
+func TestAResolverLearns(t *testing.T) {
+	scenario, err := spec.Decode("moved.yaml", []byte(`
+name: moved
+nodes:
+  client: {nameservers: [dns]}
+  router: {role: router}
+  dns: {resolver: {records: {www.example: old}}}
+  old: {listen: [{port: 443, serve: https}]}
+  new: {listen: [{port: 443, serve: https}]}
+links: [{between: [client, router]}, {between: [dns, router]}, {between: [old, router]}, {between: [new, router]}]
+steps:
+  - {http: "https://www.example/", from: client, expect: {connected_to: old}}
+  - set: {node: dns, resolver: {records: {www.example: new, gone.example: nxdomain}, delay: {A: 30ms}}}
+  - {http: "https://www.example/", from: client, expect: {status: 200, connected_to: new, resolve_time: ">= 30ms"}}
+  - {connect: "gone.example:443", from: client, expect: {outcome: no-such-name}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := run.Scenario(t.Context(), scenario, run.Options{})
+	if r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	for i, s := range r.Steps {
+		if !s.Verdict.OK {
+			t.Errorf("step %d: %+v", i+1, s.Verdict.Checks)
+		}
+	}
+}

@@ -132,6 +132,8 @@ func (o *Options) lab(s *spec.Scenario) labOptions {
 	for i := range s.Steps {
 		if set := s.Steps[i].Set; set != nil && set.Link >= 0 {
 			l.later = append(l.later, set.Toward[:]...)
+		} else if set != nil && set.Resolver != nil {
+			l.resolvers = append(l.resolvers, set.Resolver)
 		}
 	}
 	return l

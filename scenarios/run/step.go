@@ -198,6 +198,7 @@ func (l *Lab) set(s spec.Set) error {
 	for _, change := range []func() error{
 		ifSet(s.Firewall, func(r []topo.Rule) error { return l.net.SetFirewall(node, r) }),
 		ifAny(s.Rulesets, func(r []topo.Ruleset) error { return l.net.SetRulesets(node, r) }),
+		ifSet(s.Resolver, func(r topo.Resolver) error { return l.setResolver(node, r) }),
 		ifSet(s.Flows, func(most uint32) error { return l.net.SetFlows(node, most) }),
 		ifSet(s.NAT, func(n topo.NAT) error { return l.net.SetNAT(node, n) }),
 		ifSet(s.Sysctls, func(v []topo.Sysctl) error { return l.net.SetSysctls(node, v) }),

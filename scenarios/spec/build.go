@@ -39,6 +39,8 @@ type builder struct {
 	// partialRecords is true when a record of a resolver was refused, so that not all
 	// of its names are known.
 	partialRecords bool
+	// learned are the names that steps have given resolvers so far, by node.
+	learned map[string][]string
 	// vague are the links, by their ends, of which a value was refused, so that
 	// what they are is not known.
 	vague map[[2]string]bool

@@ -101,6 +101,17 @@ func (b *builder) stub(raw *rawStub) (s topo.Stub) {
 	return s
 }
 
+// learn notes the names that a step gives a node's resolver.
+func (b *builder) learn(node string, partial bool, r *topo.Resolver) {
+	b.partialRecords = b.partialRecords || partial
+	if b.learned == nil {
+		b.learned = map[string][]string{}
+	}
+	for _, x := range r.Records {
+		b.learned[node] = append(b.learned[node], x.Name)
+	}
+}
+
 // resolvable notes a name that nobody can resolve where it is used: the node asks no
 // resolver, or all that it asks are the scenario's own and none has the name.
 func (b *builder) resolvable(key string, at mark, from, name string) {
@@ -116,11 +127,14 @@ func (b *builder) resolvable(key string, at mark, from, name string) {
 	var known []string
 	for _, s := range servers {
 		n := b.sc.Topology.NodeIndex(s)
-		if n < 0 || b.sc.Topology.Nodes[n].Resolver == nil {
+		if n < 0 || b.sc.Topology.Nodes[n].Resolver == nil && b.learned[s] == nil {
 			return
 		}
-		for _, r := range b.sc.Topology.Nodes[n].Resolver.Records {
-			known = append(known, r.Name)
+		known = append(known, b.learned[s]...)
+		if r := b.sc.Topology.Nodes[n].Resolver; r != nil {
+			for _, x := range r.Records {
+				known = append(known, x.Name)
+			}
 		}
 	}
 	if name = strings.ToLower(name); !slices.Contains(known, name) && !b.partialRecords {

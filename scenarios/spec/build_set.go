@@ -45,8 +45,8 @@ func (b *builder) setLink(s *Set, r *rawSetLink) {
 }
 
 func (b *builder) setNode(s *Set, r *rawSetNode) {
-	if r.Listen == nil && r.Firewall == nil && r.Sysctls == nil && r.Routes == nil && r.Conntrack == nil && r.NAT == nil && r.Flush == nil && r.Nftables == nil && r.Iptables == nil && r.IP6tables == nil && !r.partial {
-		b.add(r.mark, bad("a set that changes nothing").want("one of listen, firewall, nftables, iptables, ip6tables, conntrack, nat, flush, sysctls, routes"))
+	if r.Listen == nil && r.Resolver == nil && r.Firewall == nil && r.Sysctls == nil && r.Routes == nil && r.Conntrack == nil && r.NAT == nil && r.Flush == nil && r.Nftables == nil && r.Iptables == nil && r.IP6tables == nil && !r.partial {
+		b.add(r.mark, bad("a set that changes nothing").want("one of listen, resolver, firewall, nftables, iptables, ip6tables, conntrack, nat, flush, sysctls, routes"))
 	}
 	if !b.known("node", r.Node) {
 		return
@@ -72,6 +72,11 @@ func (b *builder) setNode(s *Set, r *rawSetNode) {
 	if most := flows(r.Conntrack); most > 0 {
 		s.Flows = &most
 		changes = append(changes, fmt.Sprintf("room for %s", plural(int(most), "flow")))
+	}
+	if r.Resolver != nil {
+		s.Resolver = b.resolver(&n, r.Resolver)
+		b.learn(s.Node, r.Resolver.partial, s.Resolver)
+		changes = append(changes, fmt.Sprintf("resolver with %s", plural(len(s.Resolver.Records), "record")))
 	}
 	changes = append(changes, b.setTranslation(s, &n, r)...)
 	if r.Sysctls != nil {

@@ -264,6 +264,7 @@ type rawSetNode struct {
 	Iptables  *script `json:"iptables" doc:"the iptables rules from now on; empty text removes them"`
 	IP6tables *script `json:"ip6tables" doc:"the ip6tables rules from now on; empty text removes them"`
 
+	Resolver  *rawResolver  `json:"resolver" doc:"what the node's resolver knows from now on, and how it answers"`
 	Conntrack *rawConntrack `json:"conntrack" doc:"how many flows the table holds from now on"`
 	NAT       *rawSetNAT    `json:"nat" doc:"what the node's nat does from now on, in place of what it did"`
 	Flush     *forgotten    `json:"flush" doc:"nat: forgets all flows and mappings, as a reboot does"`

@@ -290,6 +290,7 @@ type Set struct {
 	Flows    *uint32
 	// Rulesets replace those of the same tools, if there are any.
 	Rulesets []topo.Ruleset
+	Resolver *topo.Resolver
 	NAT      *topo.NAT
 	Sysctls  *[]topo.Sysctl
 	Routes   *[]topo.Route

@@ -175,6 +175,11 @@ func (n *Network) SetSysctls(node int, list []topo.Sysctl) error {
 	return n.applyRoutes(node)
 }
 
+// SetResolver replaces what a node's resolver knows; it is for the caller to serve it.
+func (n *Network) SetResolver(node int, r topo.Resolver) error {
+	return n.replan(func(t *topo.Topology) { t.Nodes[node].Resolver = &r })
+}
+
 // SetRoutes replaces the routes that a node writes out.
 func (n *Network) SetRoutes(node int, routes []topo.Route) error {
 	if err := n.replan(func(t *topo.Topology) { t.Nodes[node].Routes = routes }); err != nil {
