@@ -1,6 +1,7 @@
 package report
 
 import (
+	"testing"
 	"time"
 
 	"testbed/agents"
@@ -45,5 +46,26 @@ func transferCases() []storyCase {
 		{name: "a transfer that was reset", world: cut},
 		{name: "a transfer that was closed", world: transferWorld(agents.Closed, "", 300*ms, 40<<10)},
 		{name: "a transfer on no connection", world: newWorld(agents.Failed, "", 0).kind(verdict.Transferring, &spec.Step{Transfer: &spec.Transfer{}})},
+	}
+}
+
+func TestTransferInJSON(t *testing.T) {
+	w := transferWorld(agents.TimedOut, "", 2*time.Second, 1<<19)
+	w.obs.Transfer.Receive, w.obs.Transfer.Omitted = true, 700
+	w.obs.Transfer.Stall = &verdict.Stall{Duration: time.Second, At: 500 * ms, Offset: 1 << 19, Lost: 3, Drop: observe.Drop{Node: "fw", Cause: observe.ByRule, Rule: "cut"}}
+	got := transferDocument(w.obs)
+	want := TransferDocument{
+		Direction: "receive", WantedBytes: 1 << 20, Bytes: 1 << 19, Throughput: 1 << 21, Segments: 725,
+		RTTNS: int64(102 * ms), MinRTTNS: int64(100 * ms), OmittedPackets: 700,
+	}
+	stall := got.Stall
+	if got.Stall = nil; *got != want {
+		t.Errorf("%+v, expected %+v", *got, want)
+	}
+	if stall.Drop == nil || stall.Drop.Rule != "cut" || stall.Drop.Node != "fw" || stall.DurationNS != int64(time.Second) || stall.Lost != 3 || stall.Ended {
+		t.Errorf("the stall is %+v", *stall)
+	}
+	if transferDocument(&verdict.Observation{}) != nil {
+		t.Error("a step that transfers nothing has a transfer")
 	}
 }
