@@ -97,23 +97,34 @@ func virtualClockFinding() finding {
 	return f
 }
 
+// rulesProbe is a rule, or a NAT, that some scenarios need.
+type rulesProbe struct {
+	name, purpose, options string
+	rule                   topo.Rule
+	nat                    *topo.NAT
+}
+
+// required tells whether a kernel without it runs few scenarios.
+func (r rulesProbe) required() bool {
+	return r.rule.Action != topo.Strip && r.rule.Action != topo.Synproxy && (r.nat == nil || r.nat.Mapping == "")
+}
+
 // probeRules tries what firewalls and NAT are made of, one rule at a time.
 func probeRules() (found []finding) {
-	for _, r := range []struct {
-		name, purpose, options string
-		rule                   topo.Rule
-		nat                    bool
-	}{
-		{"nftables", "firewalls", "CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET", topo.Rule{Match: topo.Match{Proto: "tcp"}, Action: topo.DropPacket}, false},
-		{"nftables reject", "action: reject", "CONFIG_NFT_REJECT, CONFIG_NFT_REJECT_INET", topo.Rule{Action: topo.Reject, With: topo.PortUnreachable}, false},
-		{"nftables conntrack", "match: state", "CONFIG_NFT_CT, CONFIG_NF_CONNTRACK", topo.Rule{Match: topo.Match{State: "invalid"}, Action: topo.DropPacket}, false},
-		{"nftables numgen", "match: nth, probability", "CONFIG_NFT_NUMGEN", topo.Rule{Match: topo.Match{Nth: 1}, Action: topo.DropPacket}, false},
-		{"nftables limit", "match: rate", "CONFIG_NFT_LIMIT", topo.Rule{Match: topo.Match{Rate: topo.Rate{Packets: 1, Per: "second"}}, Action: topo.Accept}, false},
-		{"nftables TCP options", "action: strip, clamp-mss", "CONFIG_NF_TABLES of Linux 5.18 or later", topo.Rule{Action: topo.Strip, Options: []topo.TCPOption{topo.OptionTimestamps}}, false},
-		{"nftables synproxy", "action: synproxy", "CONFIG_NFT_SYNPROXY", topo.Rule{Action: topo.Synproxy, Proxy: &topo.DefaultProxy}, false},
-		{"nftables NAT", "nat", "CONFIG_NFT_NAT, CONFIG_NF_NAT", topo.Rule{}, true},
+	for _, r := range []rulesProbe{
+		{"nftables", "firewalls", "CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET", topo.Rule{Match: topo.Match{Proto: "tcp"}, Action: topo.DropPacket}, nil},
+		{"nftables reject", "action: reject", "CONFIG_NFT_REJECT, CONFIG_NFT_REJECT_INET", topo.Rule{Action: topo.Reject, With: topo.PortUnreachable}, nil},
+		{"nftables conntrack", "match: state", "CONFIG_NFT_CT, CONFIG_NF_CONNTRACK", topo.Rule{Match: topo.Match{State: "invalid"}, Action: topo.DropPacket}, nil},
+		{"nftables numgen", "match: nth, probability", "CONFIG_NFT_NUMGEN", topo.Rule{Match: topo.Match{Nth: 1}, Action: topo.DropPacket}, nil},
+		{"nftables limit", "match: rate", "CONFIG_NFT_LIMIT", topo.Rule{Match: topo.Match{Rate: topo.Rate{Packets: 1, Per: "second"}}, Action: topo.Accept}, nil},
+		{"nftables TCP options", "action: strip, clamp-mss", "CONFIG_NF_TABLES of Linux 5.18 or later", topo.Rule{Action: topo.Strip, Options: []topo.TCPOption{topo.OptionTimestamps}}, nil},
+		{"nftables synproxy", "action: synproxy", "CONFIG_NFT_SYNPROXY", topo.Rule{Action: topo.Synproxy, Proxy: &topo.DefaultProxy}, nil},
+		{"nftables NAT", "nat", "CONFIG_NFT_NAT, CONFIG_NF_NAT", topo.Rule{}, &topo.NAT{}},
+		{"nftables NAT maps", "nat: mapping, filtering, ports, hairpin", "CONFIG_NFT_SOCKET, CONFIG_NFT_NUMGEN", topo.Rule{}, &topo.NAT{
+			Mapping: topo.EndpointIndependent, Filtering: topo.AddressDependent, Ports: topo.DefaultPorts,
+		}},
 	} {
-		found = append(found, finding{name: r.name, purpose: r.purpose, required: r.rule.Action != topo.Strip && r.rule.Action != topo.Synproxy, err: tryRules(r.rule, r.nat), remedy: inKernel(r.options)})
+		found = append(found, finding{name: r.name, purpose: r.purpose, required: r.required(), err: tryRules(r.rule, r.nat), remedy: inKernel(r.options)})
 	}
 	return found
 }
@@ -209,11 +220,11 @@ func tryRealTime() error {
 }
 
 // tryRules applies a firewall of one rule, or a NAT.
-func tryRules(rule topo.Rule, nat bool) error {
+func tryRules(rule topo.Rule, nat *topo.NAT) error {
 	return inFresh(func(ns *netns.NS, _ *rtnl.Handle) error {
 		node := &topo.Node{Name: "probe", Role: topo.Router}
-		if nat {
-			node.NAT = &topo.NAT{Outside: "peer"}
+		if nat != nil {
+			nat.Outside, node.NAT = "peer", nat
 		} else {
 			rule.Name, rule.Hook = "probe", topo.Forward
 			node.Firewall = []topo.Rule{rule}

@@ -16,6 +16,7 @@ import (
 // variants lists what versions of nft write differently, and the form that both
 // texts are brought to.
 var variants = []struct{ from, to string }{
+	{`\t\tsize 65535\n`, ``}, // which nft adds to sets that rules add to
 	{` burst 5 packets`, ``},
 	{` with icmpx port-unreachable`, ``},
 	{`tcp flags & \(fin \| syn \| rst \| ack\) == ([a-z |]+?) (ct|numgen|limit|counter)`, `tcp flags $1 / fin,syn,rst,ack $2`},

@@ -23,6 +23,7 @@ var optional = []struct {
 	{is[*expr.Numgen], "numgen (nth, probability)", "CONFIG_NFT_NUMGEN"},
 	{is[*expr.Limit], "limit (rate)", "CONFIG_NFT_LIMIT"},
 	{is[*expr.Reject], "reject", "CONFIG_NFT_REJECT_INET"},
+	{is[*expr.Socket], "socket (a NAT's filtering)", "CONFIG_NFT_SOCKET"},
 	{is[*expr.NAT], "NAT", "CONFIG_NFT_NAT"},
 	{is[*expr.Ct], "conntrack (state)", "CONFIG_NFT_CT"},
 }

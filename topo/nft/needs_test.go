@@ -26,6 +26,12 @@ func TestWhatAKernelLacksIsNamed(t *testing.T) {
 	if !errors.As(err, &missing) || !strings.Contains(err.Error(), "synproxy") || !strings.Contains(err.Error(), "CONFIG_NFT_SYNPROXY") {
 		t.Errorf("got %v, want *sandbox.Unavailable that names synproxy", err)
 	}
+	nat := natCases()[0].node
+	behaviours, err := Compile(&nat, caseNames())
+	must(t, err)
+	if err := behaviours.lacking(unix.ENOENT); !errors.As(err, &missing) || !strings.Contains(err.Error(), "CONFIG_NFT_SOCKET") {
+		t.Errorf("got %v, want *sandbox.Unavailable that names socket", err)
+	}
 	if err := proxy.lacking(unix.EINVAL); errors.As(err, &missing) {
 		t.Errorf("EINVAL is a mistake of the testbed's own: %v", err)
 	}

@@ -11,7 +11,8 @@ import (
 )
 
 // store is a named set or map that rules add to. What is in it goes away after
-// the timeout that it was added with.
+// the timeout that it was added with. It has no bound: the kernel would make room for
+// all of it at once.
 type store struct {
 	name string
 	key  concat
@@ -27,15 +28,12 @@ type element struct {
 	key, data []byte
 }
 
-// storeSize bounds the elements of a store.
-const storeSize = 1 << 16
-
 func (s *store) writeTo(b *strings.Builder) {
 	word, of := "set", s.key.kind().Name
 	if s.data != nil {
 		word, of = "map", of+" : "+s.data.kind().Name
 	}
-	b.WriteString("\t" + word + " " + s.name + " {\n\t\ttype " + of + "\n\t\tsize " + strconv.Itoa(storeSize) + "\n\t\tflags dynamic,timeout\n")
+	b.WriteString("\t" + word + " " + s.name + " {\n\t\ttype " + of + "\n\t\tflags dynamic,timeout\n")
 	if len(s.elements) > 0 {
 		words := make([]string, len(s.elements))
 		for i, e := range s.elements {
@@ -50,7 +48,7 @@ func (s *store) writeTo(b *strings.Builder) {
 func (s *store) kernel(id uint32) (*nftables.Set, []nftables.SetElement) {
 	k := &nftables.Set{
 		Table: table, ID: id, Name: s.name, KeyType: s.key.kind(),
-		Concatenation: len(s.key) > 1, Dynamic: true, HasTimeout: true, Size: storeSize,
+		Concatenation: len(s.key) > 1, Dynamic: true, HasTimeout: true,
 	}
 	if s.data != nil {
 		k.IsMap, k.DataType = true, s.data.kind()
