@@ -146,10 +146,15 @@ func (e *end) open() bool {
 func (e *end) sends(at time.Time, h *observe.TCP, passive bool) {
 	switch {
 	case h.Flags&topo.RST != 0:
-		if e.open() {
+		// In SYN-SENT it answers what acknowledges no SYN of this end, and ends nothing
+		// here (RFC 9293, section 3.10.7.3).
+		if e.open() && e.state != observe.SynSent {
 			e.enter(at, observe.Closed)
 		}
 	case h.Flags&topo.SYN != 0:
+		if passive && e.state == observe.Closed && h.Seq != e.isn {
+			*e = end{changes: e.changes} // it has listened on
+		}
 		e.began = true
 		if e.state != "" {
 			return

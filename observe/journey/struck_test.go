@@ -96,6 +96,43 @@ func TestStrikes(t *testing.T) {
 	}
 }
 
+// An old SYN that comes before the new one is answered; a RST says that it is old, and
+// the handshake begins again (RFC 9293, figure 9).
+func TestOldSYNBeforeTheNewOne(t *testing.T) {
+	r := newRecord(t, chain())
+	s := r.syn()
+	stale := s
+	stale.seq = 40
+	wrong := synAck(stale)
+	again := s
+	again.id = 2
+	right := synAck(s)
+	right.seq = 7000
+	r.leave("client", "fw", s)
+	r.arrive("client", "fw", stale)
+	r.pass("fw", "server", stale.hop(1))
+	r.path(wrong, "server", "fw", "client")
+	r.path(segment{src: s.src, dst: s.dst, flags: topo.RST, seq: wrong.ack, id: 3}, "client", "fw", "server")
+	r.path(again, "client", "fw", "server")
+	r.path(right, "server", "fw", "client")
+	r.path(segment{src: s.src, dst: s.dst, flags: topo.ACK, seq: 101, ack: 7001, ts: 2, id: 4}, "client", "fw", "server")
+	c := journey.Connection{Client: "client", Local: s.src, Remote: s.dst}
+	client, server := journey.States(r.plan, journey.Flow(r.plan, r.trace(), c), c, time.Time{})
+	if d := cmp.Diff([]observe.State{observe.SynSent, observe.Established}, statesOf(client)); d != "" {
+		t.Errorf("client (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]observe.State{observe.SynReceived, observe.Closed, observe.SynReceived, observe.Established}, statesOf(server)); d != "" {
+		t.Errorf("server (-want +got):\n%s", d)
+	}
+}
+
+func statesOf(changes []observe.StateChange) (out []observe.State) {
+	for _, x := range changes {
+		out = append(out, x.State)
+	}
+	return out
+}
+
 // An old duplicate of an earlier connection changes no state of the next one, and
 // makes none of its segments a retransmission.
 func TestOldDuplicate(t *testing.T) {
@@ -115,16 +152,10 @@ func TestOldDuplicate(t *testing.T) {
 	c := journey.Connection{Client: "client", Local: s.src, Remote: s.dst}
 	js := journey.Flow(r.plan, r.trace(), c)
 	client, server := journey.States(r.plan, js, c, time.Time{})
-	names := func(changes []observe.StateChange) (out []observe.State) {
-		for _, x := range changes {
-			out = append(out, x.State)
-		}
-		return out
-	}
-	if d := cmp.Diff([]observe.State{observe.SynSent, observe.Established}, names(client)); d != "" {
+	if d := cmp.Diff([]observe.State{observe.SynSent, observe.Established}, statesOf(client)); d != "" {
 		t.Errorf("client (-want +got):\n%s", d)
 	}
-	if d := cmp.Diff([]observe.State{observe.SynReceived, observe.Established}, names(server)); d != "" {
+	if d := cmp.Diff([]observe.State{observe.SynReceived, observe.Established}, statesOf(server)); d != "" {
 		t.Errorf("server (-want +got):\n%s", d)
 	}
 	if at := server[1].Time; at.Before(js[len(js)-2].SentAt()) {
