@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	agentexec "testbed/agents/exec"
+	"testbed/agents/raw"
 	"testbed/netem/qdisc"
 	"testbed/netem/wire"
 	"testbed/observe/capture"
@@ -35,6 +36,8 @@ func probe() []finding {
 	return append([]finding{
 		{name: "veth", purpose: "the links between nodes", required: true, err: tryVeth(), remedy: inKernel("CONFIG_VETH")},
 		{name: "packet sockets", purpose: "the user-space wire, and the capture", required: true, err: tryPackets(), remedy: inKernel("CONFIG_PACKET") + " As root in a container, CAP_NET_RAW is needed."},
+		{name: "raw sockets", purpose: "scan and flood steps", err: tryRaw(), remedy: "A container may forbid them: run it with --cap-add NET_RAW, or --privileged."},
+		{name: "SYN cookies", purpose: "net.ipv4.tcp_syncookies", err: trySysctl("net.ipv4.tcp_syncookies"), remedy: inKernel("CONFIG_SYN_COOKIES")},
 		{name: "IPv6", purpose: "steps with family: ipv6", required: true, err: trySysctl("net.ipv6.conf.all.forwarding"), remedy: inKernel("CONFIG_IPV6") + " The boot option ipv6.disable=1 must not be set."},
 		{name: "writable sysctls", purpose: "the same TCP on every host", required: true, err: trySetSysctl(), remedy: "In a container, /proc/sys must not be mounted read-only: docker run --privileged, or --security-opt systempaths=unconfined."},
 		{name: "programs in nodes", purpose: "exec steps: mounts and a host name of a program's own", required: true, err: tryPrograms(), remedy: agentexec.Remedy},
@@ -165,6 +168,26 @@ func tryPackets() error {
 			return errors.Join(err, c.Close())
 		}
 		return errors.Join(w.Close(), c.Close())
+	})
+}
+
+// tryRaw opens the sockets of scans and floods.
+func tryRaw() error {
+	return inFresh(func(ns *netns.NS, _ *rtnl.Handle) error {
+		for _, v4 := range []bool{true, false} {
+			s, err := raw.NewSender(ns, v4)
+			var missing *sandbox.Unavailable
+			switch {
+			case errors.As(err, &missing):
+				return missing.Err
+			case err != nil:
+				return err
+			}
+			if err := s.Close(); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
