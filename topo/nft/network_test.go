@@ -305,13 +305,15 @@ func patient(conn net.Conn) error {
 }
 
 // flows is how many TCP flows the router's conntrack knows.
-func (n *network) flows(fam family) int {
+func (n *network) flows(fam family) int { return n.flowsOf(fam, unix.IPPROTO_TCP) }
+
+func (n *network) flowsOf(fam family, protocol uint8) int {
 	n.t.Helper()
 	known := 0
 	must(n.t, n.router.Do(func() error {
 		all, err := netlink.ConntrackTableList(netlink.ConntrackTable, netlink.InetFamily([]int{unix.AF_INET, unix.AF_INET6}[fam]))
 		for _, f := range all {
-			if f.Forward.Protocol == unix.IPPROTO_TCP {
+			if f.Forward.Protocol == protocol {
 				known++
 			}
 		}
