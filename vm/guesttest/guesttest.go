@@ -18,9 +18,12 @@ import (
 	"testbed/vm/qemu"
 )
 
-// KernelsEnv names the kernels, with commas between them; Kernels are those
-// without it.
-const KernelsEnv = "TESTBED_KERNELS"
+// KernelsEnv names the kernels, with commas between them, or is NoKernels; Kernels
+// are those without it.
+const (
+	KernelsEnv = "TESTBED_KERNELS"
+	NoKernels  = "none"
+)
 
 // Kernels are the two that the virtual clock is tested with.
 var Kernels = []string{"6.1", "6.12"}
@@ -37,10 +40,14 @@ func Main(m *testing.M) {
 
 // Names are those of KernelsEnv, or Kernels.
 func Names() []string {
-	if list := os.Getenv(KernelsEnv); list != "" {
+	switch list := os.Getenv(KernelsEnv); list {
+	case "":
+		return Kernels
+	case NoKernels:
+		return nil
+	default:
 		return strings.Split(list, ",")
 	}
-	return Kernels
 }
 
 // Run runs the tests that match a pattern in a guest of each kernel. A kernel that
