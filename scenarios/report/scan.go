@@ -127,7 +127,7 @@ func (e *evidence) filteredPorts() string {
 	if len(parts) == 0 {
 		return ""
 	}
-	text := "Filtered are " + list(parts) + "."
+	text := "Filtered: " + list(parts) + "."
 	if silent {
 		text += " Silence costs a scanner its time: it can't tell a dropped SYN from a slow answer."
 	}

@@ -39,9 +39,9 @@ func (l *Lab) Flood(ctx context.Context, s spec.Flood) (*verdict.Observation, er
 	}
 	f := &flooding{o: o, c: c, from: s.Spoof, ended: make(chan struct{})}
 	if !f.from.IsValid() {
-		own := l.net.Plan.Source(c.from, c.remote.Addr())
-		if !own.IsValid() {
-			return nil, fmt.Errorf("%s has no address to reach %s from", s.From, c.remote.Addr())
+		own, err := l.own(c.from, c.remote.Addr())
+		if err != nil {
+			return nil, err
 		}
 		f.from = netip.PrefixFrom(own, own.BitLen())
 	}
@@ -55,6 +55,22 @@ func (l *Lab) Flood(ctx context.Context, s spec.Flood) (*verdict.Observation, er
 	}
 	<-f.ended
 	return o, errors.Join(l.land(ctx, f), ctx.Err())
+}
+
+// own is the address that a node sends to another one from. Where no route leads
+// there, it is any: the kernel will say so.
+func (l *Lab) own(node int, to netip.Addr) (netip.Addr, error) {
+	if a := l.net.Plan.Source(node, to); a.IsValid() {
+		return a, nil
+	}
+	for _, f := range l.net.Plan.Nodes[node].Interfaces {
+		for _, a := range f.Addresses {
+			if a.Addr().Is4() == to.Is4() {
+				return a.Addr(), nil
+			}
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("%s has no address to reach %s from", l.net.Plan.Nodes[node].Name, to)
 }
 
 // startFlood begins a flood, and returns when its first SYN has left.

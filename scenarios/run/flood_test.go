@@ -141,3 +141,22 @@ func TestFloodEndsWithTheLab(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestFloodWithoutRoute holds that the kernel's refusal is what the step observes.
+func TestFloodWithoutRoute(t *testing.T) {
+	lab, err := run.Open(t.Context(), &topo.Topology{
+		Nodes: []topo.Node{{Name: "a", Role: topo.Host}, {Name: "b", Role: topo.Host}},
+		Links: []topo.Link{{Ends: [2]string{"a", "b"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lab.Close()
+	o, err := lab.Flood(t.Context(), spec.Flood{From: "a", Target: spec.Target{Host: "192.0.2.1", Port: 80}, Rate: topo.Rate{Packets: 100, Per: "second"}, Duration: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := o.Flood; f.Sent != 0 || f.Failed != 5 || o.Errno != "ENETUNREACH" {
+		t.Errorf("%+v, %s", f, o.Errno)
+	}
+}
