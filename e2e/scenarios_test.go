@@ -92,6 +92,10 @@ func passes(u *user, d report.ScenarioDocument, text string) {
 	steps := d.Steps
 	for _, c := range d.Cells {
 		steps = append(steps, c.Steps...)
+		for _, s := range c.Series {
+			Expect(s.OK).To(BeTrue(), "step %s\n%s", s.Step, text)
+			checks += len(s.Checks)
+		}
 	}
 	for _, s := range steps {
 		checks += passesStep(s, source, text)

@@ -56,12 +56,35 @@ func parts(s *spec.Scenario, most int) (list []Part) {
 }
 
 // All runs scenarios, several at once, and returns their results in the order
-// given. Each repetition of each cell has a network of its own. After the context
-// has ended no further network is built.
+// given. Each repetition of each cell has a network of its own. Those that are run
+// more than once come after all others: they build networks all the time, which takes
+// the processor from those that measure. After the context has ended no further
+// network is built.
 func All(ctx context.Context, list []*spec.Scenario, o Options) []*verdict.Result {
+	results := make([]*verdict.Result, len(list))
+	for _, repeated := range []bool{false, true} {
+		var some []*spec.Scenario
+		var at []int
+		for i, s := range list {
+			if s.Repeated() == repeated {
+				some, at = append(some, s), append(at, i)
+			}
+		}
+		for k, r := range sideBySide(ctx, some, o) {
+			results[at[k]] = r
+		}
+	}
+	return results
+}
+
+// sideBySide runs scenarios at once, as many as the options say.
+func sideBySide(ctx context.Context, list []*spec.Scenario, o Options) []*verdict.Result {
 	n := 0
 	for _, s := range list {
 		n += s.Runs()
+	}
+	if n == 0 {
+		return nil
 	}
 	if o.Jobs <= 0 {
 		o.Jobs = n

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"testbed/observe"
 	"testbed/scenarios/run"
 	"testbed/scenarios/spec"
+	"testbed/scenarios/verdict"
 	"testbed/topo"
 )
 
@@ -211,11 +213,12 @@ func TestCancelEndsAStep(t *testing.T) {
 
 func TestAllKeepsTheOrder(t *testing.T) {
 	var list []*spec.Scenario
-	for _, name := range []string{"slow", "quick", "broken"} {
+	for _, name := range []string{"slow", "repeated", "broken"} {
 		s := &spec.Scenario{Name: name, Topology: *behindNAT(), Steps: []spec.Step{{Wait: &spec.Wait{Duration: time.Millisecond}}}}
 		list = append(list, s)
 	}
 	list[0].Steps[0].Wait.Duration = 50 * time.Millisecond
+	list[1].Repeat = 3
 	list[2].Topology.Nodes[0].Sysctls = []topo.Sysctl{{Name: "net.ipv4.no_such_thing", Value: "1"}}
 	for _, jobs := range []int{1, 2, 0} {
 		results := run.All(t.Context(), list, run.Options{Jobs: jobs})
@@ -342,5 +345,29 @@ func TestPacketsBetweenStepsAreTold(t *testing.T) {
 	}
 	if second.Outcome != agents.Reset || resets != 1 {
 		t.Errorf("%s, and both steps together tell of %d resets; want reset, and one", second.Outcome, resets)
+	}
+}
+
+// Scenarios that are run more than once begin when all others have ended.
+func TestAllRunsTheRepeatedLast(t *testing.T) {
+	var list []*spec.Scenario
+	for _, name := range []string{"repeated", "once", "once more"} {
+		list = append(list, &spec.Scenario{Name: name, Topology: *behindNAT(), Steps: []spec.Step{{Wait: &spec.Wait{Duration: 20 * time.Millisecond}}}})
+	}
+	list[0].Repeat = 2
+	var mu sync.Mutex
+	var order []string
+	note := func(what string) func(*spec.Scenario) {
+		return func(s *spec.Scenario) {
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, s.Name+" "+what)
+		}
+	}
+	run.All(t.Context(), list, run.Options{
+		OnStart: note("begins"), OnDone: func(r *verdict.Result) { note("ends")(r.Scenario) },
+	})
+	if len(order) != 6 || order[4] != "repeated begins" || order[5] != "repeated ends" {
+		t.Errorf("in the order %q", order)
 	}
 }
