@@ -137,6 +137,8 @@ type gathering struct {
 	cells *verdict.Cells
 	// left counts the runs without a result, ran those that have ended.
 	left, ran int
+	// red is true once a run was not as expected.
+	red bool
 }
 
 // run runs a part and adds its results. With the last one the scenario is done.
@@ -150,7 +152,10 @@ func (g *gathering) run(ctx context.Context, p Part, do func(context.Context, Pa
 		g.end(do(ctx, p, Progress{OnStep: g.told.OnStep})[0])
 		return
 	}
-	all := do(ctx, p, Progress{OnRun: func(*spec.Scenario, int) { g.count() }})
+	var all []*verdict.Result
+	if !g.decided() {
+		all = do(ctx, p, Progress{OnRun: func(*spec.Scenario, int) { g.count() }})
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.cells == nil {
@@ -158,10 +163,19 @@ func (g *gathering) run(ctx context.Context, p Part, do func(context.Context, Pa
 	}
 	for k, r := range all {
 		g.cells.Add(p.Cell, p.First+k, r)
+		g.red = g.red || r.Err == nil && !r.OK()
 	}
-	if g.left -= len(all); g.left == 0 {
+	if g.left -= p.Count; g.left == 0 {
 		g.end(g.cells.Result())
 	}
+}
+
+// decided tells whether further runs change nothing: of a mutated scenario all that
+// matters is that some run is not as expected.
+func (g *gathering) decided() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.scenario.Mutation > 0 && g.red
 }
 
 // count counts a run that has ended.

@@ -371,3 +371,17 @@ func TestAllRunsTheRepeatedLast(t *testing.T) {
 		t.Errorf("in the order %q", order)
 	}
 }
+
+// Of a mutated scenario no more is run than shows that it fails.
+func TestAMutantEndsWithItsFirstFailure(t *testing.T) {
+	for mutation, want := range []int{6, 1} {
+		s := &spec.Scenario{Name: "red", Topology: *behindNAT(), Repeat: 6, Mutation: mutation, Steps: []spec.Step{
+			{Exec: &spec.Exec{From: "phone", Args: []string{"false"}, Text: "false"}},
+		}}
+		runs := 0
+		r := run.All(t.Context(), []*spec.Scenario{s}, run.Options{Jobs: 1, OnRun: func(_ *spec.Scenario, n int) { runs = n }})[0]
+		if r.OK() || r.Err != nil || runs != want {
+			t.Errorf("mutation %d: ok %t, error %v, after %d runs, want %d", mutation, r.OK(), r.Err, runs, want)
+		}
+	}
+}
