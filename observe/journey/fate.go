@@ -125,8 +125,11 @@ func (t *tracer) inNode(c *replica) observe.Fate {
 		return t.byRule(c.node, rule)
 	}
 	d := observe.Drop{Node: t.plan.Nodes[c.node].Name, Cause: t.routingCause(c, p, r, routed)}
-	if owner && d.Cause == observe.Unknown { // the NAT has forgotten the flow
-		return observe.Fate{Delivered: true}
+	if owner && d.Cause == observe.Unknown {
+		if t.inTransit(c) {
+			return observe.Fate{Pending: true}
+		}
+		return observe.Fate{Delivered: true} // the NAT has forgotten the flow
 	}
 	if d, ok := t.untranslatable(pass); ok {
 		return observe.Fate{Drop: d}
@@ -137,7 +140,7 @@ func (t *tracer) inNode(c *replica) observe.Fate {
 			d.Cause, d.Rule = observe.ByRule, rule
 		}
 	}
-	if d.Cause == observe.Unknown && c.last.Time.Add(transit).After(t.in.Until) {
+	if d.Cause == observe.Unknown && t.inTransit(c) {
 		return observe.Fate{Pending: true}
 	}
 	if d.Cause == observe.Unknown && t.hasRuleset(c.node) {
@@ -153,7 +156,7 @@ func (t *tracer) atOwner(c *replica) observe.Fate {
 	if h == nil || h.Flags&(topo.SYN|topo.ACK|topo.RST) != topo.SYN || !t.hasRuleset(c.node) || t.answered(c) {
 		return observe.Fate{Delivered: true}
 	}
-	if c.last.Time.Add(transit).After(t.in.Until) {
+	if t.inTransit(c) {
 		return observe.Fate{Pending: true}
 	}
 	d := observe.Drop{Node: t.plan.Nodes[c.node].Name, Cause: observe.ByRuleset}
@@ -162,6 +165,9 @@ func (t *tracer) atOwner(c *replica) observe.Fate {
 	}
 	return observe.Fate{Drop: d}
 }
+
+// inTransit tells whether a packet has come to its node only just now.
+func (t *tracer) inTransit(c *replica) bool { return c.last.Time.Add(transit).After(t.in.Until) }
 
 func (t *tracer) hasRuleset(node int) bool { return len(t.plan.Topology.Nodes[node].Rulesets) > 0 }
 

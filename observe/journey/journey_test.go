@@ -371,6 +371,13 @@ func TestTrace(t *testing.T) {
 			r.path(back, "server", "inet", "nat")
 			r.pass("nat", "phone", back.to(in.src).hop(2))
 		}, []string{"SYN phone>nat>inet>server delivered", "SYN-ACK server>inet>nat>phone delivered"}},
+		{"an answer has come to the NAT only just now", behindNAT(), func(r *record) {
+			in, out := r.phoneSYN()
+			r.pass("phone", "nat", in)
+			r.path(out, "nat", "inet", "server")
+			r.path(synAck(out), "server", "inet", "nat")
+			r.input.Until = r.now
+		}, []string{"SYN phone>nat>inet>server delivered", "SYN-ACK server>inet>nat pending"}},
 		{"an answer dies in the NAT after it was translated back", behindNAT(drop("no-answers", topo.Match{To: "phone", Flags: topo.SYN | topo.ACK})), func(r *record) {
 			in, out := r.phoneSYN()
 			r.pass("phone", "nat", in)
