@@ -377,7 +377,13 @@ func TestAMutantEndsWithItsFirstFailure(t *testing.T) {
 	for mutation, want := range []int{6, 1} {
 		s := &spec.Scenario{Name: "red", Topology: *behindNAT(), Repeat: 6, Mutation: mutation, Steps: []spec.Step{
 			{Exec: &spec.Exec{From: "phone", Args: []string{"false"}, Text: "false"}},
+			{Wait: &spec.Wait{Duration: time.Millisecond}},
 		}}
+		once := *s
+		once.Repeat = 0
+		if r := run.Scenario(t.Context(), &once, run.Options{}); r.OK() || len(r.Steps) != 2-mutation {
+			t.Errorf("mutation %d: ok %t after %d steps", mutation, r.OK(), len(r.Steps))
+		}
 		runs := 0
 		r := run.All(t.Context(), []*spec.Scenario{s}, run.Options{Jobs: 1, OnRun: func(_ *spec.Scenario, n int) { runs = n }})[0]
 		if r.OK() || r.Err != nil || runs != want {

@@ -99,7 +99,11 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 			return fmt.Errorf("step %d, %s: %w", i+1, Title(step), interruption(ctx, err))
 		}
 		obs.Step = i + 1
-		r.Steps = append(r.Steps, verdict.StepResult{Step: step, Observation: obs, Verdict: verdict.Judge(step, obs)})
+		v := verdict.Judge(step, obs)
+		r.Steps = append(r.Steps, verdict.StepResult{Step: step, Observation: obs, Verdict: v})
+		if s.Mutation > 0 && !v.OK && !goesOn(obs) {
+			break // of a mutant that is all that matters
+		}
 	}
 	if err := endFloods(ctx, lab, r); err != nil {
 		return err
@@ -125,6 +129,10 @@ func endFloods(ctx context.Context, lab *Lab, r *verdict.Result) error {
 	}
 	return nil
 }
+
+// goesOn tells whether a step is a flood in the background, which is judged at the
+// scenario's end.
+func goesOn(o *verdict.Observation) bool { return o.Flood != nil && o.Flood.Background }
 
 // lab is what a scenario's lab has to be able to do.
 func (o *Options) lab(s *spec.Scenario) labOptions {
