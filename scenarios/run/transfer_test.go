@@ -12,6 +12,13 @@ import (
 	"testbed/topo"
 )
 
+// onlyByTimer has a sender find a loss by its retransmission timer alone, after 200 ms
+// at least: longer than any machine is late.
+var onlyByTimer = []topo.Sysctl{
+	{Name: "net.ipv4.tcp_sack", Value: "0"}, {Name: "net.ipv4.tcp_early_retrans", Value: "0"},
+	{Name: "net.ipv4.tcp_recovery", Value: "0"}, {Name: "net.ipv4.tcp_reordering", Value: "300"},
+}
+
 // beyondNAT is a client inside a NAT that loses its 50th segment of data, and a server
 // that takes and sends bytes.
 func beyondNAT() *topo.Topology {
@@ -19,7 +26,7 @@ func beyondNAT() *topo.Topology {
 	return &topo.Topology{
 		Seed: 1,
 		Nodes: []topo.Node{
-			{Name: "client", Role: topo.Host},
+			{Name: "client", Role: topo.Host, Sysctls: onlyByTimer},
 			{Name: "nat", Role: topo.Router, NAT: &topo.NAT{Outside: "server"}, Firewall: []topo.Rule{{
 				Name: "the-50th", Hook: topo.Forward, Action: topo.DropPacket,
 				Match: topo.Match{Proto: "tcp", Dport: topo.PortRange{First: 9, Last: 9}, Nth: 50},
@@ -53,7 +60,7 @@ func TestTransferBothWays(t *testing.T) {
 		if got := x.Retransmissions() > 0; got != c.resent {
 			t.Errorf("%s: %d retransmissions", c.transfer.Connection, x.Retransmissions())
 		}
-		if c.resent && (x.Stall.Lost != 1 || x.Stall.Drop != observe.Drop{Node: "nat", Cause: observe.ByRule, Rule: "the-50th"}) {
+		if c.resent && (x.Stall.Lost != 1 || x.Stall.Duration < 200*time.Millisecond || x.Stall.Drop != observe.Drop{Node: "nat", Cause: observe.ByRule, Rule: "the-50th"}) {
 			t.Errorf("%s: the longest stall is %+v; expected one for the lost segment", c.transfer.Connection, *x.Stall)
 		}
 		if x.Omitted == 0 || len(o.Journeys) > 200 {
