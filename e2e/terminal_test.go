@@ -44,7 +44,8 @@ var _ = Describe("on a terminal", func() {
 		Eventually(t.shown).WithTimeout(gone).Should(gbytes.Say("server"))
 
 		By("Ctrl-C, which is for the program in the node")
-		t.types(`sh -c 'trap "echo caught it; exit" INT; echo waiting for it; sleep 1000'` + "\n")
+		// A shell that gets it just before its child begins looks for it when that ends.
+		t.types(`sh -c 'trap "echo caught it; exit" INT; echo waiting for it; while :; do sleep 0.1; done'` + "\n")
 		// The echo of what was typed has a semicolon there; a prompt may come before.
 		Eventually(t.shown).WithTimeout(gone).Should(gbytes.Say("waiting for it\r\n"))
 		t.types("\x03")
