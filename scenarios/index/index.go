@@ -5,7 +5,6 @@ package index
 import (
 	"fmt"
 	"io"
-	"path"
 	"slices"
 	"strings"
 
@@ -112,7 +111,7 @@ func Markdown(w io.Writer, all []Section) error {
 	for _, s := range all {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| scenario | what it shows |\n|---|---|\n", s.Title, s.About)
 		for _, e := range s.Entries {
-			fmt.Fprintf(&b, "| [%s](%s) | %s |\n", e.Name, path.Clean(e.Path), strings.ReplaceAll(e.Summary, "|", `\|`))
+			fmt.Fprintf(&b, "| [%s](%s) | %s |\n", e.Name, e.Path, strings.ReplaceAll(e.Summary, "|", `\|`))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
