@@ -113,8 +113,6 @@ func (f *exploreFlags) run(file string) error {
 	machines, done, err := f.machines(ctx)
 	if err == nil {
 		err = f.explore(ctx, machines[0], list[0], seeds)
-	} else if ctx.Err() != nil {
-		err = &codeError{code: exitInterrupted, err: errors.New("interrupted")}
 	}
 	return errors.Join(err, done())
 }

@@ -12,12 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"testbed/netem"
 	"testbed/scenarios/report"
 	"testbed/scenarios/run"
 	"testbed/scenarios/spec"
 	"testbed/scenarios/verdict"
-	"testbed/scenarios/virtual"
 	"testbed/topo/sandbox"
 )
 
@@ -154,29 +152,18 @@ func gather(list []*spec.Scenario, results []*verdict.Result) (all []*report.Mut
 // runAll runs scenarios, each on its clock, and returns their results in the order
 // given.
 func (f *mutateFlags) runAll(ctx context.Context, list []*spec.Scenario, p *report.Progress) ([]*verdict.Result, error) {
-	start := func(s *spec.Scenario) { p.Start(s.Name, len(s.Steps)) }
-	step := func(s *spec.Scenario, n int, title string) { p.Step(s.Name, n, title) }
-	ran := func(s *spec.Scenario, done int) { p.Runs(s.Name, done, s.Runs()) }
-	done := func(r *verdict.Result) { p.Done(r.Scenario.Name, r.Err == nil) }
-	onHost, onVirtual := f.byClock(list)
+	onHost, onVirtual, err := f.clockFlags.perform(ctx, list, performance{jobs: f.jobs, links: f.links, told: run.Progress{
+		OnStart: func(s *spec.Scenario) { p.Start(s.Name, len(s.Steps)) },
+		OnStep:  func(s *spec.Scenario, n int, title string) { p.Step(s.Name, n, title) },
+		OnRun:   func(s *spec.Scenario, done int) { p.Runs(s.Name, done, s.Runs()) },
+		OnDone:  func(r *verdict.Result) { p.Done(r.Scenario.Name, r.Err == nil) },
+	}})
+	if err != nil {
+		return nil, err
+	}
 	of := map[*spec.Scenario]*verdict.Result{}
-	o := run.Options{Jobs: f.jobs, Links: netem.MediumName(f.links), OnStart: start, OnStep: step, OnRun: ran, OnDone: done}
-	if o.Jobs == 0 {
-		o.Jobs = defaultJobs
-	}
-	for i, r := range run.All(ctx, onHost, o) {
-		of[onHost[i]] = r
-	}
-	if len(onVirtual) > 0 {
-		machines, closeAll, err := f.machines(ctx)
-		if err != nil {
-			return nil, errors.Join(err, closeAll())
-		}
-		defer closeAll()
-		o := virtual.Options{Jobs: f.jobs, Links: netem.MediumName(f.links), OnStart: start, OnStep: step, OnRun: ran, OnDone: done}
-		for i, r := range virtual.All(ctx, machines[0], onVirtual, o) {
-			of[onVirtual[i]] = r
-		}
+	for _, r := range slices.Concat(onHost, onVirtual) {
+		of[r.Scenario] = r
 	}
 	results := make([]*verdict.Result, len(list))
 	for i, s := range list {

@@ -196,28 +196,21 @@ func (f *runFlags) perform(list []*spec.Scenario) error {
 	}
 	onHost, onVirtual := f.byClock(list)
 	p := newPrinter(text, slices.Concat(onHost, onVirtual), f)
-	o := run.Options{
-		Jobs: f.jobs, Links: netem.MediumName(f.links), Capture: f.pcap.wanted(),
-		OnStart: p.start, OnStep: p.step, OnRun: p.ran, OnDone: f.pcap.then(p.done),
-	}
-	if f.jobs == 0 {
-		o.Jobs = defaultJobs
+	how := performance{
+		jobs: f.jobs, links: f.links, capture: f.pcap.wanted(), section: p.section,
+		told: run.Progress{OnStart: p.start, OnStep: p.step, OnRun: p.ran, OnDone: f.pcap.then(p.done)},
 	}
 	if f.keep {
-		o.Keep = p.keep
+		how.keep = p.keep
 	}
 	began := time.Now()
-	results := run.All(ctx, onHost, o)
-	if len(onVirtual) > 0 {
-		more, err := f.onVirtualClock(ctx, onVirtual, p)
-		if err != nil {
-			p.close()
-			return err
-		}
-		results = append(results, more...)
-	}
+	host, guests, err := f.clockFlags.perform(ctx, list, how)
 	p.close()
-	if err := report.Compare(text, results[len(onHost):], p.options); err != nil {
+	if err != nil {
+		return err
+	}
+	results := slices.Concat(host, guests)
+	if err := report.Compare(text, guests, p.options); err != nil {
 		return err
 	}
 	if len(results) > 1 {

@@ -12,10 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"testbed/netem"
 	"testbed/scenarios/spec"
-	"testbed/scenarios/verdict"
-	"testbed/scenarios/virtual"
 	"testbed/vm/kernel"
 	"testbed/vm/machine"
 	"testbed/vm/qemu"
@@ -108,6 +105,14 @@ func (f *clockFlags) byClock(list []*spec.Scenario) (host, virtual []*spec.Scena
 	return host, virtual
 }
 
+// machinesFor is machines, and none where no scenario needs one.
+func (f *clockFlags) machinesFor(ctx context.Context, list []*spec.Scenario) ([]*machine.Machine, func() error, error) {
+	if len(list) == 0 {
+		return nil, func() error { return nil }, nil
+	}
+	return f.machines(ctx)
+}
+
 // machines opens one for each kernel that the flags name, or for the default one.
 // The caller calls close.
 func (f *clockFlags) machines(ctx context.Context) (list []*machine.Machine, close func() error, err error) {
@@ -147,31 +152,13 @@ func (f *clockFlags) machines(ctx context.Context) (list []*machine.Machine, clo
 				fmt.Fprintf(os.Stderr, "Booting Linux %s once, for its snapshot…\n", k.Release)
 			},
 		})
+		if ctx.Err() != nil {
+			err = &codeError{code: exitInterrupted, err: errors.New("interrupted")}
+		}
 		if err != nil {
 			return list, close, err
 		}
 		list = append(list, m)
 	}
 	return list, close, nil
-}
-
-// onVirtualClock runs scenarios on every machine, one after the other, so that
-// their results come kernel by kernel.
-func (f *runFlags) onVirtualClock(ctx context.Context, list []*spec.Scenario, p *printer) (results []*verdict.Result, err error) {
-	machines, done, err := f.machines(ctx)
-	defer func() { err = errors.Join(err, done()) }()
-	if err != nil {
-		return nil, err
-	}
-	o := virtual.Options{
-		Jobs: f.jobs, Links: netem.MediumName(f.links), Capture: f.pcap.wanted(),
-		OnStart: p.start, OnStep: p.step, OnRun: p.ran, OnDone: f.pcap.then(p.done),
-	}
-	for _, m := range machines {
-		if len(machines) > 1 {
-			p.section(m.Kernel().Release, list)
-		}
-		results = append(results, virtual.All(ctx, m, list, o)...)
-	}
-	return results, nil
 }

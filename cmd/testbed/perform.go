@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"testbed/netem"
+	"testbed/scenarios/run"
+	"testbed/scenarios/spec"
+	"testbed/scenarios/verdict"
+	"testbed/scenarios/virtual"
+)
+
+// performance is how scenarios are run, whatever their clocks.
+type performance struct {
+	jobs    int
+	links   string
+	capture bool
+	told    run.Progress
+	// keep is run.Options' Keep.
+	keep func(context.Context, *run.Lab, *verdict.Result)
+	// section, which may be nil, is told of each kernel before its scenarios run, if
+	// there are several kernels.
+	section func(release string, list []*spec.Scenario)
+}
+
+// perform runs scenarios, each on its clock: those of the host's, and then those of
+// the virtual one on each kernel. Their results come in that order. What the virtual
+// clock needs is there before the first scenario runs, or none does.
+func (f *clockFlags) perform(ctx context.Context, list []*spec.Scenario, p performance) (onHost, onVirtual []*verdict.Result, err error) {
+	host, guests := f.byClock(list)
+	links := netem.MediumName(p.links)
+	machines, done, err := f.machinesFor(ctx, guests)
+	defer func() { err = errors.Join(err, done()) }()
+	if err != nil {
+		return nil, nil, err
+	}
+	o := run.Options{
+		Jobs: p.jobs, Links: links, Capture: p.capture, Keep: p.keep,
+		OnStart: p.told.OnStart, OnStep: p.told.OnStep, OnRun: p.told.OnRun, OnDone: p.told.OnDone,
+	}
+	if o.Jobs == 0 {
+		o.Jobs = defaultJobs
+	}
+	onHost = run.All(ctx, host, o)
+	for _, m := range machines {
+		if len(machines) > 1 && p.section != nil {
+			p.section(m.Kernel().Release, guests)
+		}
+		onVirtual = append(onVirtual, virtual.All(ctx, m, guests, virtual.Options{
+			Jobs: p.jobs, Links: links, Capture: p.capture,
+			OnStart: p.told.OnStart, OnStep: p.told.OnStep, OnRun: p.told.OnRun, OnDone: p.told.OnDone,
+		})...)
+	}
+	return onHost, onVirtual, nil
+}
