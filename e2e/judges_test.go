@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,10 +23,7 @@ func requirePrograms(names ...string) {
 	GinkgoHelper()
 	for _, name := range names {
 		_, err := exec.LookPath(name)
-		if err != nil && os.Getenv(sandbox.RequireEnv) == "" {
-			Skip("this host has no " + name + " to judge by")
-		}
-		Expect(err).NotTo(HaveOccurred())
+		sandbox.SkipOrFail(GinkgoT(), err)
 	}
 }
 
@@ -43,8 +41,8 @@ func virtually(text string) []report.StepDocument {
 	self.requireSandbox()
 	file := filepath.Join(self.folder(), "report.json")
 	r := self.testbed("run", "--clock=virtual", "--kernel=6.12", "--json", file, self.scenario(text))
-	if r.code == sandbox.ExitUnavailable && os.Getenv(sandbox.RequireEnv) == "" {
-		Skip("the virtual clock can't be used: " + r.stderr)
+	if r.code == sandbox.ExitUnavailable {
+		sandbox.SkipOrFail(GinkgoT(), errors.New("the virtual clock can't be used: "+r.stderr))
 	}
 	Expect(r.code).To(BeZero(), "%s%s", r.stdout, r.stderr)
 	b, err := os.ReadFile(file)

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -21,7 +20,6 @@ import (
 	"testbed/scenarios/report"
 	"testbed/scenarios/spec"
 	"testbed/topo"
-	"testbed/topo/sandbox"
 )
 
 // nmap judges from outside what a scan says of ports: in the network of every
@@ -30,7 +28,7 @@ var _ = Describe("a scan", func() {
 	for _, u := range users() {
 		It("agrees with nmap, as "+u.name, func() {
 			u.requireSandbox()
-			requireNmap()
+			requirePrograms("nmap")
 			surveys := surveys()
 			Expect(len(surveys)).To(BeNumerically(">=", 40))
 			ours := u.survey(surveys, survey.scan)
@@ -56,17 +54,6 @@ var _ = Describe("a scan", func() {
 		})
 	}
 })
-
-// requireNmap skips a spec where nmap is not installed, unless features are
-// required.
-func requireNmap() {
-	GinkgoHelper()
-	_, err := exec.LookPath("nmap")
-	if err != nil && os.Getenv(sandbox.RequireEnv) == "" {
-		Skip("no nmap: " + err.Error())
-	}
-	Expect(err).NotTo(HaveOccurred())
-}
 
 // survey is a scan of one server in the network of a scenario.
 type survey struct {

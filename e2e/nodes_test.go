@@ -1,13 +1,8 @@
 package e2e_test
 
 import (
-	"os"
-	"os/exec"
-
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-
-	"testbed/topo/sandbox"
 )
 
 var _ = Describe("a node", func() {
@@ -192,12 +187,7 @@ steps:
 	})
 
 	It("resolves the names of all, in every node", func() {
-		if _, err := exec.LookPath("getent"); err != nil {
-			if os.Getenv(sandbox.RequireEnv) != "" {
-				Fail("getent is required: " + err.Error())
-			}
-			Skip("getent asks the C library for names: " + err.Error())
-		}
+		requirePrograms("getent") // it asks the C library for names
 		self.green(`
 name: names
 nodes: {client: {}, fw: {role: router}, server: {}}

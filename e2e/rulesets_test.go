@@ -20,10 +20,7 @@ func needsRulesetTools() {
 		_, err := ruleset.Find(tool)
 		var missing *sandbox.Unavailable
 		if errors.As(err, &missing) {
-			if os.Getenv(sandbox.RequireEnv) != "" {
-				Fail(missing.Error())
-			}
-			Skip(missing.Error())
+			sandbox.SkipOrFail(GinkgoT(), missing)
 		}
 	}
 }

@@ -56,8 +56,8 @@ func users() []*user {
 func (u *user) requireSandbox() {
 	GinkgoHelper()
 	text, code := u.doctor()
-	if code == sandbox.ExitUnavailable && os.Getenv(sandbox.RequireEnv) == "" {
-		Skip("this host can't run networks for " + u.name + ":\n" + text)
+	if code == sandbox.ExitUnavailable {
+		sandbox.SkipOrFail(GinkgoT(), errors.New("this host can't run networks for "+u.name+":\n"+text))
 	}
 	Expect(code).To(BeZero(), "testbed doctor, as %s:\n%s", u.name, text)
 }

@@ -88,8 +88,8 @@ func requireSandbox(t *testing.T) {
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
-	case errors.As(err, &exit) && exit.ExitCode() == exitUnavailable && os.Getenv(sandbox.RequireEnv) == "":
-		t.Skipf("this host can't run networks:\n%s", out)
+	case errors.As(err, &exit) && exit.ExitCode() == exitUnavailable:
+		sandbox.SkipOrFail(t, fmt.Errorf("this host can't run networks:\n%s", out))
 	default:
 		t.Fatalf("testbed doctor: %v\n%s", err, out)
 	}

@@ -31,8 +31,11 @@ func TestKernels(t *testing.T) { guesttest.Run(t, "^Test(Conformance|Kernel[A-Z]
 func needNetem(tb testing.TB) {
 	tb.Helper()
 	_, err := qdisc.Supported()
-	if missing := (*sandbox.Unavailable)(nil); errors.As(err, &missing) && (os.Getenv(sandbox.RequireEnv) == "" || !guest.Inside()) {
-		tb.Skip(err)
+	if missing := (*sandbox.Unavailable)(nil); errors.As(err, &missing) {
+		if !guest.Inside() {
+			tb.Skip(err)
+		}
+		sandbox.SkipOrFail(tb, err)
 	}
 	if err != nil {
 		tb.Fatal(err)

@@ -3,7 +3,6 @@ package ruleset_test
 import (
 	"bytes"
 	"errors"
-	"os"
 	"os/exec"
 	"reflect"
 	"strings"
@@ -22,12 +21,7 @@ func TestMain(m *testing.M) { sandbox.TestMain(m) }
 func tool(t *testing.T, which topo.Tool) string {
 	t.Helper()
 	path, err := ruleset.Find(which)
-	if err != nil && os.Getenv(sandbox.RequireEnv) != "" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Skip(err)
-	}
+	sandbox.SkipOrFail(t, err)
 	return path
 }
 

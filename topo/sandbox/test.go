@@ -25,3 +25,23 @@ func TestMain(m interface{ Run() int }) {
 	}
 	os.Exit(m.Run())
 }
+
+// Test is what SkipOrFail needs of one: a testing.TB has it, and a GinkgoT.
+type Test interface {
+	Helper()
+	Skip(args ...any)
+	Fatal(args ...any)
+}
+
+// SkipOrFail ends a test that this host lacks something for, unless the error that
+// says so is nil: the test is skipped, or fails if RequireEnv is set.
+func SkipOrFail(t Test, err error) {
+	t.Helper()
+	switch {
+	case err == nil:
+	case os.Getenv(RequireEnv) != "":
+		t.Fatal(fmt.Sprintf("%s: %v", RequireEnv, err))
+	default:
+		t.Skip(err)
+	}
+}

@@ -1,7 +1,6 @@
 package image
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -17,12 +16,7 @@ func TestIptablesComeWithTheirPlugins(t *testing.T) {
 	if err != nil {
 		path, err = exec.LookPath("/usr/sbin/iptables-restore")
 	}
-	if err != nil && os.Getenv(sandbox.RequireEnv) != "" {
-		t.Fatal(err)
-	}
-	if err != nil {
-		t.Skip(err)
-	}
+	sandbox.SkipOrFail(t, err)
 	files, err := FirewallTool(path)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/u-root/u-root/pkg/ldd"
 
+	"testbed/topo/sandbox"
 	"testbed/vm/kernel/kerneltest"
 )
 
@@ -22,7 +24,7 @@ func interpreter(t *testing.T) string {
 		t.Fatal(err)
 	}
 	if path == "" {
-		t.Skip("the shell of this machine is static")
+		sandbox.SkipOrFail(t, errors.New("the shell of this machine is static"))
 	}
 	return path
 }
