@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"testbed/topo/netns"
 	"testbed/topo/nft"
 	"testbed/topo/rtnl"
+	"testbed/topo/ruleset"
 	"testbed/topo/sandbox"
 	linux "testbed/vm/kernel"
 	"testbed/vm/qemu"
@@ -44,10 +46,11 @@ func probe() []finding {
 		{name: "congestion control cubic", purpose: "the same TCP on every host", required: true, err: tryCongestionControl(), remedy: inKernel("CONFIG_TCP_CONG_CUBIC") + " (modprobe tcp_cubic)"},
 		{name: "linear SYN timeouts", purpose: "the sysctl tcp_syn_linear_timeouts (Linux 6.5)", err: trySysctl("net.ipv4.tcp_syn_linear_timeouts"), remedy: "Without it SYNs are sent again after 1, 3, 7 s …; a scenario can say net.ipv4.tcp_syn_linear_timeouts? to run on both."},
 		{name: "state tracepoint", purpose: "TCP states as the sockets enter them", err: tryTracepoint(), remedy: "Without it states are derived from the packets, and the report says so. Run testbed as root to have it."},
+		{name: "view of sockets", purpose: "close: until, exec: ready, transfer", err: trySockets(), remedy: inKernel("CONFIG_INET_DIAG") + " (modprobe tcp_diag)"},
 		netemFinding(),
 		virtualClockFinding(),
 		{name: "real-time scheduling", purpose: "delays that are exact on a busy machine", err: tryRealTime(), remedy: "Without it a busy machine delivers frames up to some milliseconds late. Run testbed as root, or allow it: ulimit -r 1."},
-	}, probeRules()...)
+	}, slices.Concat(probeRules(), findTools())...)
 }
 
 // netemFinding looks for the kernel's netem.
@@ -128,6 +131,21 @@ func probeRules() (found []finding) {
 		}},
 	} {
 		found = append(found, finding{name: r.name, purpose: r.purpose, required: r.required(), err: tryRules(r.rule, r.nat), remedy: inKernel(r.options)})
+	}
+	return append(found, finding{name: "conntrack flush", purpose: "set: flush: nat", err: tryFlush(), remedy: inKernel("CONFIG_NF_CT_NETLINK") + " (modprobe nf_conntrack_netlink)"})
+}
+
+// findTools looks for the programs that load rulesets in their own languages.
+func findTools() (found []finding) {
+	for _, tool := range topo.Tools {
+		f := finding{name: tool.Program(), purpose: fmt.Sprintf("nodes with %s: rulesets in its own language", tool)}
+		path, err := ruleset.Find(tool)
+		var missing *sandbox.Unavailable
+		if errors.As(err, &missing) {
+			f.remedy = missing.Remedy
+		}
+		f.detail, f.err = path, err
+		found = append(found, f)
 	}
 	return found
 }
@@ -227,6 +245,27 @@ func tryTracepoint() error {
 		return err
 	}
 	return t.Close()
+}
+
+func trySockets() error {
+	return inFresh(func(ns *netns.NS, _ *rtnl.Handle) error {
+		s, err := kernel.OpenSockets(ns)
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	})
+}
+
+// tryFlush has conntrack forget what it does not know.
+func tryFlush() error {
+	return inFresh(func(ns *netns.NS, _ *rtnl.Handle) error {
+		h, err := nft.Open(ns)
+		if err != nil {
+			return err
+		}
+		return errors.Join(h.FlushFlows(), h.Close())
+	})
 }
 
 // tryRealTime asks for the real-time scheduling of a thread that then ends.
