@@ -40,7 +40,6 @@ const keep = 8
 type snapshot struct {
 	dir        string
 	ram, state *os.File
-	temporary  bool
 }
 
 // openState is the state from its beginning, whatever became of its name.
@@ -48,13 +47,7 @@ func (s *snapshot) openState() (*os.File, error) {
 	return os.Open(fmt.Sprintf("/proc/self/fd/%d", s.state.Fd()))
 }
 
-func (s *snapshot) close() error {
-	err := errors.Join(s.ram.Close(), s.state.Close())
-	if s.temporary {
-		err = errors.Join(err, os.RemoveAll(s.dir))
-	}
-	return err
-}
+func (s *snapshot) close() error { return errors.Join(s.ram.Close(), s.state.Close()) }
 
 // findSnapshot opens the snapshot that the options ask for, and makes it first
 // where there is none. Two programs that want the same one wait for each other.
@@ -64,18 +57,7 @@ func findSnapshot(ctx context.Context, o Options) (*snapshot, error) {
 		return nil, fmt.Errorf("find own executable: %w", err)
 	}
 	if o.Fresh {
-		dir, err := os.MkdirTemp("", "testbed-guest-")
-		if err != nil {
-			return nil, err
-		}
-		if err := makeSnapshot(ctx, o, program, dir); err != nil {
-			return nil, errors.Join(err, os.RemoveAll(dir))
-		}
-		s, err := openSnapshot(dir)
-		if err == nil {
-			s.temporary = true
-		}
-		return s, err
+		return freshSnapshot(ctx, o, program)
 	}
 	kernels, err := kernel.Default()
 	if err != nil {
@@ -114,6 +96,19 @@ func findSnapshot(ctx context.Context, o Options) (*snapshot, error) {
 	}
 	prune(store)
 	return openSnapshot(dir)
+}
+
+// freshSnapshot makes one whose files have no names any more once it is there, so that
+// they go with who has them open, however that ends.
+func freshSnapshot(ctx context.Context, o Options, program string) (s *snapshot, err error) {
+	dir, err := os.MkdirTemp("", "testbed-guest-")
+	if err != nil {
+		return nil, err
+	}
+	if err = makeSnapshot(ctx, o, program, dir); err == nil {
+		s, err = openSnapshot(dir)
+	}
+	return s, errors.Join(err, os.RemoveAll(dir))
 }
 
 // keyOf names a snapshot by all that it depends on.

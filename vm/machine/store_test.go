@@ -135,13 +135,14 @@ func TestFreshLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkWorks(t, m)
-	if err := m.Close(); err != nil {
-		t.Error(err)
-	}
+	// Even if this program were killed now.
 	left, err := os.ReadDir(tmp)
 	if err != nil {
 		t.Fatal(err)
+	}
+	checkWorks(t, m)
+	if err := m.Close(); err != nil {
+		t.Error(err)
 	}
 	if n := boots.Load(); n != 1 || len(left) != 0 || len(snapshots(t)) != 0 {
 		t.Errorf("%d boots leave %v and %v, want 1 boot and nothing", n, left, snapshots(t))
