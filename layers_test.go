@@ -120,3 +120,24 @@ func TestThreadsChangeNamespaceInOnePlace(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// docs/architecture.md says what every folder with code is for.
+func TestTheArchitectureNamesEveryFolder(t *testing.T) {
+	text, err := os.ReadFile("docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.Contains(path, "testdata") {
+			return err
+		}
+		folder := filepath.ToSlash(filepath.Dir(path))
+		if folder != "." && !strings.Contains(string(text), "`"+folder+"/`") && !strings.Contains(string(text), "`"+filepath.Base(folder)+"/`") {
+			t.Errorf("docs/architecture.md does not name %s", folder)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
