@@ -79,6 +79,8 @@ type replica struct {
 	// damage is what links have done to it, corruptedBy the fault that is about to.
 	damage      *damage
 	corruptedBy string
+	// answered is true once a fault that loses it has sent a RST.
+	answered bool
 }
 
 // event is a frame, a drop or a strike.
@@ -247,7 +249,7 @@ func (t *tracer) dropped(d *netem.Drop) {
 	x.copy.leave()
 	x.copy.fate = t.lostOnLink(x.copy, observe.Cause(d.Cause))
 	x.copy.fate.Drop.Fault = d.Fault
-	if answered(x.copy.travel) {
+	if x.copy.answered {
 		x.copy.fate.Drop.Answer = string(topo.TCPReset)
 	}
 }

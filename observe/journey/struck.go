@@ -33,6 +33,8 @@ func (t *tracer) struck(s *netem.Strike) {
 	c := x.copy
 	c.travel.Strikes = append(c.travel.Strikes, by)
 	switch s.Fault.Do {
+	case netem.ResetConnection:
+		c.answered = len(s.Answers) > 0
 	case netem.DelayPacket:
 		c.ready = c.ready.Add(s.Fault.By)
 	case netem.CorruptPacket:
@@ -53,9 +55,4 @@ func (t *tracer) takeMade(w way, f *observe.Frame) *observe.Strike {
 	by := all[i].by
 	t.made[w] = slices.Delete(all, i, i+1)
 	return &by
-}
-
-// answered tells whether a fault answers a packet with a RST.
-func answered(tr *travel) bool {
-	return slices.ContainsFunc(tr.Strikes, func(s observe.Strike) bool { return s.Do == netem.ResetConnection })
 }

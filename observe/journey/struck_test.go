@@ -67,6 +67,11 @@ func TestStrikes(t *testing.T) {
 			r.input.Drops = append(r.input.Drops, netem.Drop{Link: 0, To: 1, Time: r.tick(), Cause: netem.Faulted, Fault: "censor", Frame: s.frame(), Length: len(s.frame())})
 			r.arrive("fw", "client", rst)
 		}, []string{"SYN client dead on client>fw: fault, tcp-reset", "RST-ACK client delivered"}, nil, &observe.Strike{Link: way, Fault: "censor", Do: netem.ResetConnection}, ""},
+		{"reset, without an answer", func(r *record, s segment) {
+			r.leave("client", "fw", s)
+			r.strike("client", "fw", s, netem.Fault{Name: "censor", Do: netem.ResetConnection, Answer: netem.ResetReceiver})
+			r.input.Drops = append(r.input.Drops, netem.Drop{Link: 0, To: 1, Time: r.tick(), Cause: netem.Faulted, Fault: "censor", Frame: s.frame(), Length: len(s.frame())})
+		}, []string{"SYN client dead on client>fw: fault"}, []observe.Strike{{Link: way, Fault: "censor", Do: netem.ResetConnection}}, nil, "censor"},
 		{"sent before the record began", func(r *record, s segment) {
 			r.arrive("client", "fw", s)
 			r.pass("fw", "server", s.hop(1))
