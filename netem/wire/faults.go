@@ -16,9 +16,10 @@ type faults struct {
 	seen  []int
 }
 
-// begin makes the faults be these. They count anew unless they are the same.
+// begin makes the faults be these. They count anew unless they are the same, and
+// have not begun again.
 func (f *faults) begin(list *netem.Faults, since int64) {
-	if f.list == list {
+	if f.list == list && f.since == since {
 		return
 	}
 	*f = faults{list: list, since: since}

@@ -83,11 +83,15 @@ func TestFaultsCountForThemselves(t *testing.T) {
 		if got != c.want {
 			t.Errorf("packet %d is struck by %q, want %q", i+1, got, c.want)
 		}
-		f.begin(list, int64(i)) // the same ones: nothing begins
+		f.begin(list, 0) // the same ones: nothing begins
 	}
 	f.begin(&netem.Faults{(*list)[0]}, 0)
 	if frame := data(tcpSYN, 0); f.strike(frame, inspect(frame), 0) == nil {
 		t.Error("other faults do not begin to count")
+	}
+	f.begin(f.list, 1)
+	if frame := data(tcpSYN, 0); f.strike(frame, inspect(frame), 1) == nil {
+		t.Error("the same faults do not begin again")
 	}
 }
 

@@ -89,6 +89,10 @@ func perform(ctx context.Context, s *spec.Scenario, o Options, r *verdict.Result
 			}
 		}()
 	}
+	// Other networks were waited for since this one was there.
+	if err := lab.net.BeginFaults(); err != nil {
+		return err
+	}
 	for i := range s.Steps {
 		step := &s.Steps[i]
 		if o.OnStep != nil {

@@ -42,7 +42,7 @@ type rawPick struct {
 	Dport   *ports    `json:"dport" doc:"the destination port, or a range a-b"`
 	Payload *count    `json:"payload" doc:"the bytes of data in a TCP or UDP packet"`
 	Nth     *count    `json:"nth" doc:"the number, from 1, of the packet among those that meet the other conditions, or a bound such as 2..4"`
-	After   *timespan `json:"after" doc:"from so long on after the link, or the set that names the faults, began"`
+	After   *timespan `json:"after" doc:"from so long on after the first step, or the set that names the faults, began"`
 	During  *during   `json:"during" doc:"only in this stretch of time since then, such as 1s..3s"`
 }
 

@@ -67,6 +67,23 @@ func (n *Network) SetLink(link int, s LinkState) error {
 	return n.follow()
 }
 
+// BeginFaults has the faults of all links count, and measure time, from now on.
+func (n *Network) BeginFaults() error {
+	for link, segment := range n.segments {
+		for side, i := range n.impairments(link) {
+			if i.Faults == nil {
+				continue
+			}
+			without := i
+			without.Faults = nil
+			if err := errors.Join(segment.Set(netem.Side(side), without), segment.Set(netem.Side(side), i)); err != nil {
+				return fmt.Errorf("begin faults: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
 // follow makes every node follow a plan whose routes changed everywhere.
 func (n *Network) follow() error {
 	for i := range n.Nodes {
