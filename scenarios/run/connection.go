@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -311,6 +312,11 @@ func (l *Lab) CloseConnection(ctx context.Context, x spec.Close) (*verdict.Obser
 	underWay(ctx)
 	err := l.end(c, x)
 	o.Elapsed = time.Since(o.Began)
+	if errors.Is(err, unix.ENOTCONN) {
+		o.Errno, o.Detail = errnoName(unix.ENOTCONN), "the connection had ended before"
+		c.closing = nil
+		return o, c.watch.observe(o, c)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("close %s: %w", x.Connection, err)
 	}

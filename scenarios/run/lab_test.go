@@ -319,6 +319,28 @@ func TestAFullAcceptQueueDropsTheSYN(t *testing.T) {
 	}
 }
 
+// A connection that the server has reset has no side to close. That is the scenario's
+// failure, not the testbed's.
+func TestHalfCloseOfAConnectionThatHasEnded(t *testing.T) {
+	topology := straight(topo.Rule{Name: "unused", Hook: topo.Input, Match: topo.Match{Proto: "udp"}, Action: topo.Accept})
+	topology.Nodes[1].Listen = []topo.Listener{{Port: 7, Serve: topo.ServeReset}}
+	lab := open(t, topology)
+	if _, err := lab.Connect(t.Context(), spec.Connect{From: "client", Target: target("server", 7), As: "app"}); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := lab.Await(t.Context(), spec.Await{Connection: "app"}); err != nil || o.Outcome != agents.Reset {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	step := &spec.Step{Close: &spec.Close{Connection: "app", Half: true, Until: &spec.Until{Client: observe.FinWait2}}}
+	o, err := lab.Do(t.Context(), step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := verdict.Judge(step, o); v.OK || o.Errno != "ENOTCONN" {
+		t.Errorf("ok %v with the error %q", v.OK, o.Errno)
+	}
+}
+
 // What the server did between two steps is told in the next one.
 func TestPacketsBetweenStepsAreTold(t *testing.T) {
 	topology := straight(topo.Rule{Name: "unused", Hook: topo.Input, Match: topo.Match{Proto: "udp"}, Action: topo.Accept})
