@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 	"time"
@@ -164,6 +165,33 @@ func TestHeldFramesComeInOrderOfTheirTimes(t *testing.T) {
 	d.takeHeld()
 	if !d.idle() || d.bytes != 0 {
 		t.Errorf("idle %v with %d bytes", d.idle(), d.bytes)
+	}
+}
+
+// A frame that chance duplicates is duplicated when a fault holds it back, too, and
+// one of the two is corrupted.
+func TestAHeldFrameIsSentTwice(t *testing.T) {
+	e := &engine{limit: DefaultLimit}
+	d := newDirection(0, netem.Link{}, 1, -1)
+	x := &netem.Fault{Name: "late", Do: netem.DelayPacket, By: 10}
+	w := passage{to: d, by: &netem.Impairment{}, fate: fate{twice: true, flipped: true, place: last}}
+	frame := data(tcpACK, 0)
+	if e.strike(x, &w, arrival{transit: transit{frame: frame, slot: -1}, whole: true}, inspect(frame)) {
+		t.Error("something is left to send at once")
+	}
+	e.unhold(d, 9)
+	if d.n != 0 || len(d.held) != 2 {
+		t.Fatalf("%d on their way and %d held, want none and 2", d.n, len(d.held))
+	}
+	e.unhold(d, 10)
+	if d.n != 2 || len(d.held) != 0 {
+		t.Fatalf("%d on their way and %d held, want 2 and none", d.n, len(d.held))
+	}
+	if bytes.Equal(d.leave().frame, frame) || !bytes.Equal(d.leave().frame, frame) {
+		t.Error("not just the first one is corrupted")
+	}
+	if c := d.tally.read(); c.Duplicated != 1 || c.Corrupted != 1 || d.bytes != 0 {
+		t.Errorf("%+v, %d bytes", c, d.bytes)
 	}
 }
 

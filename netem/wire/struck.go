@@ -24,7 +24,14 @@ func (e *engine) strike(x *netem.Fault, w *passage, a arrival, p packet) bool {
 	e.tell(x, w.to, a.frame, nil)
 	switch x.Do {
 	case netem.DelayPacket:
-		e.hold(*w, a.frame, w.entered+int64(x.By))
+		release := w.entered + int64(x.By)
+		e.hold(*w, a.frame, release)
+		if w.twice {
+			w.to.tally.add(netem.Counters{Duplicated: 1})
+			second := *w
+			second.flipped = false
+			e.hold(second, a.frame, release)
+		}
 		return false
 	case netem.DuplicatePacket:
 		w.twice, w.later = true, x.By
@@ -86,7 +93,8 @@ func (e *engine) unhold(d *direction, now int64) {
 // takeHeld takes the frame whose time comes next.
 func (d *direction) takeHeld() held {
 	h := d.held[0]
-	d.held = slices.Delete(d.held, 0, 1)
+	d.held[0] = held{}
+	d.held = d.held[1:] // not slices.Delete, which would move all the others
 	d.bytes -= memory(len(h.frame))
 	d.plan()
 	return h
