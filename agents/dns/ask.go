@@ -181,19 +181,22 @@ func (s *Stub) dial(ctx context.Context, q *Query, late *alarm.Alarm) (net.Conn,
 }
 
 func (s *Stub) dialTCP(ctx context.Context, q *Query, late *alarm.Alarm) (net.Conn, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	attempt, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
 		select {
 		case <-late.C:
 			cancel()
-		case <-ctx.Done():
+		case <-attempt.Done():
 		}
 	}()
-	a, err := tcp.Connect(ctx, s.NS, netip.AddrPortFrom(q.Server, Port), tcp.Options{OnStart: func(local netip.AddrPort) { q.Local = local }})
+	a, err := tcp.Connect(attempt, s.NS, netip.AddrPortFrom(q.Server, Port), tcp.Options{OnStart: func(local netip.AddrPort) { q.Local = local }})
 	q.Elapsed = time.Since(q.Asked)
 	switch {
 	case err != nil && ctx.Err() != nil:
+		q.Reply = Abandoned
+		return nil, nil
+	case err != nil && attempt.Err() != nil:
 		q.Reply = TimedOut
 		return nil, nil
 	case err != nil:

@@ -136,15 +136,34 @@ func TestTheNextResolverIsAsked(t *testing.T) {
 	}
 }
 
-func TestALongAnswerComesOverTCP(t *testing.T) {
+// long is named with a name whose addresses are more than a datagram may hold.
+func long() *topo.Topology {
 	var many []string
 	for i := range 40 {
 		many = append(many, fmt.Sprintf("203.0.113.%d", i+1))
 	}
-	topology := named(record("www.example", append([]string{"server"}, many...)...))
+	return named(record("www.example", append([]string{"server"}, many...)...))
+}
+
+func TestALongAnswerComesOverTCP(t *testing.T) {
+	topology := long()
 	o := connect(t, open(t, topology), spec.Connect{Target: target("www.example", 80), Family: spec.IPv4})
 	if o.Outcome != agents.Connected || replies(o) != "A NOERROR, A truncated" || len(o.Queries[1].Addresses) != 41 || !o.Queries[1].TCP {
 		t.Errorf("%s, %s, %d addresses", o.Outcome, replies(o), len(o.Queries[1].Addresses))
+	}
+}
+
+// The question that is asked again over TCP has its own timeout, and the step has
+// another.
+func TestAQuestionOverTCPIsGivenUp(t *testing.T) {
+	topology := long()
+	topology.Nodes[1].Firewall = []topo.Rule{{Name: "no-tcp", Hook: topo.Forward, Match: topo.Match{Proto: "tcp", Dport: topo.PortRange{First: 53, Last: 53}}, Action: topo.DropPacket}}
+	lab := open(t, topology)
+	for timeout, want := range map[time.Duration]string{300 * time.Millisecond: "A abandoned, A truncated", 0: "A timed-out, A truncated"} {
+		o := connect(t, lab, spec.Connect{Target: target("www.example", 80), Family: spec.IPv4, Timeout: timeout})
+		if replies(o) != want || o.Deadline != (timeout > 0) {
+			t.Errorf("timeout %v: %s, %s, deadline %v", timeout, o.Outcome, replies(o), o.Deadline)
+		}
 	}
 }
 
