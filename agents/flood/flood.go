@@ -26,7 +26,8 @@ type Options struct {
 	From netip.Prefix
 	// Due is when the n-th SYN may leave, from the first on.
 	Due func(n int) time.Duration
-	// Duration ends it; zero leaves that to the context.
+	// Duration ends it, a little later where it is behind its rate; zero leaves that to
+	// the context.
 	Duration time.Duration
 	// Seed decides the source addresses and ports, and the sequence numbers.
 	Seed uint64
@@ -51,6 +52,9 @@ const (
 	FirstPort = 1024
 	LastPort  = 32767
 )
+
+// lag is how long after its end a flood may go on with what it has not come to send.
+const lag = 100 * time.Millisecond
 
 // Run floods from a namespace until its duration has passed or the context ends,
 // which is no error.
@@ -84,7 +88,9 @@ func (f *flood) run(ctx context.Context) error {
 			if err := f.send(n); err != nil {
 				return err
 			}
-			n++
+			if n++; f.over(time.Since(f.r.Began) - lag) {
+				return nil
+			}
 		}
 		if f.over(due) {
 			due = f.o.Duration

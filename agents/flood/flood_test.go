@@ -76,3 +76,19 @@ func TestRun(t *testing.T) {
 		t.Errorf("until cancelled: %+v, %v", r, err)
 	}
 }
+
+// A flood that can't keep its rate ends in its time all the same.
+func TestABehindFloodEnds(t *testing.T) {
+	ns, err := netns.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	r, err := Run(t.Context(), ns, Options{
+		Target: netip.MustParseAddrPort("127.0.0.1:80"), From: netip.MustParsePrefix("127.0.0.1/32"),
+		Due: func(int) time.Duration { return 0 }, Duration: 50 * time.Millisecond,
+	})
+	if err != nil || r.Elapsed < 50*time.Millisecond || r.Failed == 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
