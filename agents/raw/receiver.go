@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,9 +21,8 @@ type Receiver struct {
 	v4    bool
 	local netip.Addr
 	file  *os.File
-	conn  interface {
-		Read(func(fd uintptr) bool) error
-	}
+	conn  syscall.RawConn
+
 	buffer [2048]byte
 	oob    [512]byte
 }
@@ -105,8 +105,8 @@ func (r *Receiver) Local() netip.Addr { return r.local }
 // Close releases the socket.
 func (r *Receiver) Close() error { return r.file.Close() }
 
-// Receive hands every segment that has come to take, and waits for one at most
-// until a moment. The error is the testbed's own or the context's.
+// Receive hands segments that have come to take, those that came before a moment in
+// any case, and waits for one at most until then. The error is the testbed's own or the context's.
 func (r *Receiver) Receive(ctx context.Context, until time.Time, take func(Segment)) error {
 	if err := r.file.SetReadDeadline(until); err != nil {
 		return fmt.Errorf("wait for segments: %w", err)
@@ -123,15 +123,19 @@ func (r *Receiver) Receive(ctx context.Context, until time.Time, take func(Segme
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil
+		// What has come until then may still be unread.
+		err = r.conn.Control(func(fd uintptr) { _, failed = r.drain(int(fd), take) })
 	}
 	return errors.Join(err, failed)
 }
 
+// atOnce bounds what drain reads, so that who sends without end does not keep it.
+const atOnce = 4096
+
 // drain reads what is there, and tells whether there was something.
 func (r *Receiver) drain(fd int, take func(Segment)) (some bool, err error) {
 	for _, flags := range []int{unix.MSG_ERRQUEUE, 0} {
-		for {
+		for range atOnce {
 			n, oob, _, _, err := unix.Recvmsg(fd, r.buffer[:], r.oob[:], flags)
 			switch {
 			case errors.Is(err, unix.EAGAIN):
