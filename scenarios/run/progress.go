@@ -26,7 +26,7 @@ func (w *watch) observeTransfer(o *verdict.Observation, c *connection) error {
 		o.Elapsed = min(o.Elapsed, last.Sub(o.Began))
 	}
 	all := len(o.Journeys)
-	o.Journeys = telling(o.Journeys)
+	o.Journeys, t.Lost = telling(o.Journeys)
 	t.Omitted = all - len(o.Journeys)
 	return nil
 }
@@ -189,20 +189,35 @@ const (
 )
 
 // telling are the packets that are worth a line: the first and the last, and those
-// that were lost or sent again.
-func telling(all []observe.Journey) (kept []observe.Journey) {
+// that were lost or sent again. Where there are too many of these, lost are where the
+// others died.
+func telling(all []observe.Journey) (kept []observe.Journey, lost []verdict.Lost) {
 	events := 0
 	for i := range all {
 		j := &all[i]
-		event := j.Retransmission || !j.Fate.Delivered && !j.Fate.Pending
+		died := !j.Fate.Delivered && !j.Fate.Pending
+		event := j.Retransmission || died
 		if event {
 			events++
 		}
-		if i < keptEnds || i >= len(all)-keptEnds || event && events <= keptEvents {
+		switch {
+		case i < keptEnds || i >= len(all)-keptEnds || event && events <= keptEvents:
 			kept = append(kept, *j)
+		case died:
+			lost = countLost(lost, j.Fate.Drop)
 		}
 	}
-	return kept
+	return kept, lost
+}
+
+// countLost counts one more packet that died somewhere.
+func countLost(lost []verdict.Lost, at observe.Drop) []verdict.Lost {
+	i := slices.IndexFunc(lost, func(l verdict.Lost) bool { return l.Drop == at })
+	if i < 0 {
+		return append(lost, verdict.Lost{Drop: at, Packets: 1})
+	}
+	lost[i].Packets++
+	return lost
 }
 
 // keptEarlier is how many of the packets from before a step are kept at both ends.

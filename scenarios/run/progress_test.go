@@ -1,6 +1,8 @@
 package run
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,20 +66,26 @@ func TestStall(t *testing.T) {
 func TestWhatIsKeptOfManyPackets(t *testing.T) {
 	all := make([]observe.Journey, 1000)
 	for i := range all {
-		all[i].Fate.Delivered = i%100 != 50
+		if all[i].Fate.Delivered = i%100 != 50; !all[i].Fate.Delivered {
+			all[i].Fate.Drop.Node = fmt.Sprint("fw", i/900)
+		}
 		all[i].Retransmission = i >= 600 && i < 800
 	}
-	kept := telling(all)
+	kept, omitted := telling(all)
 	lost := 0
 	for i := range kept {
 		if !kept[i].Fate.Delivered {
 			lost++
 		}
 	}
-	if len(kept) != 2*keptEnds+keptEvents || lost < 6 {
+	if len(kept) != 2*keptEnds+keptEvents {
 		t.Errorf("%d are kept, %d of them lost", len(kept), lost)
 	}
-	if few := telling(all[:5]); len(few) != 5 {
+	want := []verdict.Lost{{Drop: observe.Drop{Node: "fw0"}, Packets: 2}, {Drop: observe.Drop{Node: "fw1"}, Packets: 1}}
+	if !slices.Equal(omitted, want) || lost != 7 {
+		t.Errorf("%d lost are kept, and of the others %v are, want %v", lost, omitted, want)
+	}
+	if few, omitted := telling(all[:5]); len(few) != 5 || omitted != nil {
 		t.Errorf("%d of 5 are kept", len(few))
 	}
 }

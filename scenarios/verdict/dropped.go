@@ -47,14 +47,23 @@ func (j *judge) dropped(want *spec.Dropped) Check {
 func (j *judge) losses() []loss {
 	var all []loss
 	index := map[observe.Drop]int{}
-	for _, d := range j.drops() {
+	add := func(d observe.Drop, packets int) {
 		d.Answer = ""
-		if n, ok := index[d]; ok {
-			all[n].packets++
-			continue
+		n, ok := index[d]
+		if !ok {
+			n = len(all)
+			index[d] = n
+			all = append(all, loss{drop: d, source: j.sourceOf(d)})
 		}
-		index[d] = len(all)
-		all = append(all, loss{drop: d, packets: 1, source: j.sourceOf(d)})
+		all[n].packets += uint64(packets)
+	}
+	for _, d := range j.drops() {
+		add(d, 1)
+	}
+	if t := j.o.Transfer; t != nil {
+		for _, l := range t.Lost {
+			add(l.Drop, l.Packets)
+		}
 	}
 	for _, r := range j.o.Rules {
 		if r.Packets > 0 && r.Action.Discards() && j.unseen(r) {

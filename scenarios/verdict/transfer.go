@@ -28,6 +28,14 @@ type Transfer struct {
 	// Omitted are how many of the step's packets the observation leaves out, because
 	// there were too many: what it keeps is the beginning, the end, and what was lost.
 	Omitted int
+	// Lost are where those died that it leaves out.
+	Lost []Lost
+}
+
+// Lost is a place and a reason for which packets died.
+type Lost struct {
+	Drop    observe.Drop
+	Packets int
 }
 
 // Sender is a sender's account of a transfer.
