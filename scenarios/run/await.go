@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 
+	"testbed/agents"
 	"testbed/agents/tcp"
 	"testbed/scenarios/spec"
 	"testbed/scenarios/verdict"
@@ -25,6 +26,10 @@ func (l *Lab) Await(ctx context.Context, x spec.Await) (*verdict.Observation, er
 		return nil, err
 	}
 	o.Outcome, o.Errno, o.Deadline, o.Elapsed = e.Outcome, errnoName(e.Errno), e.Deadline, e.Elapsed
+	if c.died != "" && o.Outcome == agents.Closed {
+		o.Outcome = c.died
+	}
+	c.found(e.Outcome, e.Errno)
 	if e.Errno != 0 {
 		// The kernel's last RST may reach the link after the program has the error.
 		l.awaitFrame(ctx, l.capture.Mark(), inNode)

@@ -281,10 +281,18 @@ func (l *Lab) Exchange(ctx context.Context, x spec.Exchange) (*verdict.Observati
 		return nil, err
 	}
 	o.Outcome, o.Errno, o.Deadline, o.Elapsed = done.Outcome, errnoName(done.Errno), done.Deadline, done.Elapsed
+	c.found(done.Outcome, done.Errno)
 	o.FirstByteTime = done.FirstByte
 	o.Answer = string(done.Answer[:min(len(done.Answer), 256)])
 	c.watch.settle(ctx, c, o.Path)
 	return o, c.watch.observe(o, c)
+}
+
+// found remembers with which error a connection has ended.
+func (c *connection) found(o agents.Outcome, errno unix.Errno) {
+	if errno != 0 && c.died == "" {
+		c.died = o
+	}
 }
 
 // CloseConnection ends a kept connection with FIN or RST, or only its own side of

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"testbed/agents"
 	"testbed/agents/dns"
 	"testbed/agents/exec"
 	"testbed/agents/server"
@@ -84,6 +85,9 @@ type connection struct {
 	// bytes are still to come of answers that were not waited for.
 	exchanged bool
 	owed      int
+	// died is how an earlier step found that it had ended with an error, which its
+	// socket tells once; empty if none did.
+	died agents.Outcome
 	// last is the estimate of its retransmissions as it was last known; states is
 	// the tracer's mark at the beginning of the last step on it.
 	last   timers.Estimate

@@ -321,7 +321,7 @@ func TestAFullAcceptQueueDropsTheSYN(t *testing.T) {
 
 // A connection that the server has reset has no side to close. That is the scenario's
 // failure, not the testbed's.
-func TestHalfCloseOfAConnectionThatHasEnded(t *testing.T) {
+func TestAConnectionThatHasEnded(t *testing.T) {
 	topology := straight(topo.Rule{Name: "unused", Hook: topo.Input, Match: topo.Match{Proto: "udp"}, Action: topo.Accept})
 	topology.Nodes[1].Listen = []topo.Listener{{Port: 7, Serve: topo.ServeReset}}
 	lab := open(t, topology)
@@ -330,6 +330,9 @@ func TestHalfCloseOfAConnectionThatHasEnded(t *testing.T) {
 	}
 	if o, err := lab.Await(t.Context(), spec.Await{Connection: "app"}); err != nil || o.Outcome != agents.Reset {
 		t.Fatalf("%+v, %v", o, err)
+	}
+	if o, err := lab.Await(t.Context(), spec.Await{Connection: "app"}); err != nil || o.Outcome != agents.Reset {
+		t.Errorf("the second time it is %s, %v", o.Outcome, err)
 	}
 	step := &spec.Step{Close: &spec.Close{Connection: "app", Half: true, Until: &spec.Until{Client: observe.FinWait2}}}
 	o, err := lab.Do(t.Context(), step)

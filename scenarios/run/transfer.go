@@ -45,6 +45,7 @@ func (l *Lab) Transfer(ctx context.Context, x spec.Transfer) (*verdict.Observati
 		return nil, err
 	}
 	o.Outcome, o.Errno, o.Deadline, o.Elapsed, o.Transfer.Bytes = t.Outcome, errnoName(t.Errno), t.Deadline, t.Elapsed, t.Bytes
+	c.found(t.Outcome, t.Errno)
 	if o.Transfer.Sender, err = account.end(); err != nil {
 		return nil, err
 	}
