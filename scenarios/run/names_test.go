@@ -187,7 +187,7 @@ func slow(topology *topo.Topology, d time.Duration) *topo.Topology {
 
 func TestHappyEyeballs(t *testing.T) {
 	dead := "2001:db8:dead::1"
-	quick := spec.Eyeballs{AttemptDelay: 60 * time.Millisecond}
+	quick := spec.Eyeballs{AttemptDelay: 200 * time.Millisecond}
 	for _, c := range []struct {
 		name     string
 		topology *topo.Topology
