@@ -104,7 +104,7 @@ func evidence(t *testing.T, results []*verdict.Result) []byte {
 // testRepeats runs scenarios again and again, side by side with each other and
 // with a loop that keeps a processor busy, and one of them alone.
 func testRepeats(t *testing.T, m *machine.Machine) {
-	const times = 10
+	const times = 5
 	busy, rest := context.WithCancel(t.Context())
 	defer rest()
 	go func() {

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"context"
+	"flag"
 	"net"
 	"net/netip"
 	"os"
@@ -19,7 +20,13 @@ import (
 	"testbed/topo/sandbox"
 )
 
-func TestMain(m *testing.M) { sandbox.TestMain(m) }
+func TestMain(m *testing.M) {
+	// The tests wait for packets that don't come far more than they compute.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	sandbox.TestMain(m)
+}
 
 // deadline is how long anything that must happen may take.
 const deadline = 30 * time.Second

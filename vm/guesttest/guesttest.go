@@ -51,12 +51,14 @@ func Names() []string {
 	}
 }
 
-// Run runs the tests that match a pattern in a guest of each kernel. A kernel that
+// Run runs the tests that match a pattern in a guest of each kernel, all guests at
+// once: nothing that a guest sees depends on how busy the host is. A kernel that
 // is not there, or a host without QEMU, skips the test and says why, or fails it
 // where TESTBED_REQUIRE is set. In the guest itself it does nothing.
 func Run(t *testing.T, pattern string, flags ...string) {
 	for _, name := range Names() {
 		t.Run("linux-"+name, func(t *testing.T) {
+			t.Parallel()
 			m := Open(t, name)
 			w := &lines{t: t}
 			args := append([]string{"-test.run=" + pattern, "-test.v=true", "-test.timeout=0"}, flags...)
