@@ -143,7 +143,7 @@ func TestFirewallDrop(t *testing.T) {
 			Line:    23,
 			Connect: &Connect{From: "client", Target: Target{"server", 80}, Family: IPv4},
 			Expect: &Expect{
-				Line: 26, Outcome: "timed-out", Error: "ETIMEDOUT", Tolerance: pointer(300 * time.Millisecond),
+				Line: 26, Outcome: "timed-out", Error: "ETIMEDOUT", Tolerance: pointer(350 * time.Millisecond),
 				Elapsed:  &Duration{Term: seconds(7, "7s"), Text: "7s"},
 				Packets:  map[string]Count{"syn": exactly(3, "3"), "syn_ack": exactly(0, "0")},
 				SynTimes: []Term{seconds(0, "0s"), seconds(1, "1s"), seconds(3, "3s")},
