@@ -40,9 +40,12 @@ func (b *behaviour) refresh() {
 	out := hookChain("refresh-out-"+suffix, nftables.ChainHookPostrouting, "postrouting", nftables.ChainPriorityRef(120), "120")
 	for _, t := range lifetimes(b.nat) {
 		if b.peers != nil {
-			through.rules = append(through.rules, b.refreshPeer(t))
+			through.rules = append(through.rules, b.refreshPeer(ifname(expr.MetaKeyOIFNAME, "oifname", b.outside), t))
 		}
 		through.rules = append(through.rules, b.refreshMapping(source, t), b.refreshMapping(destination, t))
+		if b.peers != nil && b.nat.Hairpin {
+			in.rules = append(in.rules, b.refreshPeer(b.ownAddress("daddr"), t))
+		}
 		in.rules = append(in.rules, b.refreshPort(destination, t))
 		out.rules = append(out.rules, b.refreshPort(source, t))
 	}
@@ -113,12 +116,12 @@ func refreshed(conditions []statement, t time.Duration, known, data *store, key,
 	)}
 }
 
-// refreshPeer refreshes whom the inside sends to.
-func (b *behaviour) refreshPeer(t time.Duration) rule {
+// refreshPeer refreshes whom the inside sends to: toward the outside, and with
+// hairpinning to the outside address, before its translation.
+func (b *behaviour) refreshPeer(where statement, t time.Duration) rule {
 	key := b.ends(anyProto, source, b.nat.Filtering)
 	inside := notIfname(expr.MetaKeyIIFNAME, "iifname", b.outside)
-	out := ifname(expr.MetaKeyOIFNAME, "oifname", b.outside)
-	return rule{name: natRefresh, parts: slices.Concat(b.lives([]statement{inside, out, implied(isFamily(b.family))}, t), []statement{
+	return rule{name: natRefresh, parts: slices.Concat(b.lives([]statement{inside, where, implied(isFamily(b.family))}, t), []statement{
 		b.peers.put(opUpdate, key, t, portKey).after(key.load(portKey)),
 	})}
 }
