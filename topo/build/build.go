@@ -65,8 +65,8 @@ type Node struct {
 	rtnl *rtnl.Handle
 	// nft is nil until the node has had a firewall or NAT.
 	nft *nft.Handle
-	// foreign is true while it has rulesets of other tools.
-	foreign bool
+	// rulesets are those of other tools that were loaded last.
+	rulesets []topo.Ruleset
 	// rules are what was applied last, in nft's syntax.
 	rules string
 }

@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"testbed/topo"
-	"testbed/topo/nft"
 	"testbed/topo/sandbox"
 )
 
@@ -37,15 +36,14 @@ func outsideOf(nat *topo.NAT) string {
 }
 
 // FlushNAT makes a node forget all flows and mappings, as a NAT does that reboots.
+// Its rules are there all the while, so that nothing leaves untranslated.
 // The counters of its rules begin again at zero. It returns a *sandbox.Unavailable
 // where the kernel can't be told to forget flows.
 func (n *Network) FlushNAT(node int) error {
 	if n.Nodes[node].nft == nil {
 		return nil
 	}
-	if err := n.Nodes[node].nft.Apply(&nft.Ruleset{}); err != nil {
-		return err
-	}
+	n.Nodes[node].nft.Forget()
 	if err := n.applyRules(node); err != nil {
 		return err
 	}

@@ -100,15 +100,15 @@ func (n *Network) applyRoutes(i int) error {
 	return n.Nodes[i].rtnl.ReplaceRoutes(plan, n.linkDown, plan.CongestionControl)
 }
 
-// applyRules replaces a node's rulesets, and then its firewall and NAT rules, by its
-// topology's.
+// applyRules replaces a node's firewall and NAT rules by its topology's, after its
+// rulesets where those have changed: to load them removes every table.
 func (n *Network) applyRules(i int) error {
 	node, described := n.Nodes[i], &n.Plan.Topology.Nodes[i]
-	if len(described.Rulesets) > 0 || node.foreign {
+	if !slices.Equal(described.Rulesets, node.rulesets) {
 		if err := ruleset.Load(node.NS, described.Rulesets); err != nil {
 			return err
 		}
-		node.foreign = len(described.Rulesets) > 0
+		node.rulesets = described.Rulesets
 	}
 	if node.nft == nil {
 		if len(described.Firewall) == 0 && described.NAT == nil && described.Flows == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -65,7 +66,8 @@ func (h *Handle) Close() error {
 // flows that conntrack knows live on, and so do a NAT's mappings where its behaviours
 // stay. Afterwards the rules are read back and compared; Apply fails if the kernel
 // has others. It returns a *sandbox.Unavailable where the kernel lacks what a rule asks
-// for.
+// for. That somebody else has removed the table meanwhile, with all mappings, is no
+// error.
 //
 //	add table inet testbed
 //	delete table inet testbed
@@ -73,6 +75,9 @@ func (h *Handle) Close() error {
 func (h *Handle) Apply(r *Ruleset) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.applied.stores) > 0 && h.verifyAbsent() == nil {
+		h.applied = &Ruleset{}
+	}
 	if err := h.send(r); err != nil {
 		return fmt.Errorf("apply table inet %s: %w", TableName, r.lacking(err))
 	}
@@ -81,6 +86,14 @@ func (h *Handle) Apply(r *Ruleset) error {
 		return fmt.Errorf("read back table inet %s: %w", TableName, err)
 	}
 	return nil
+}
+
+// Forget makes the next Apply forget a NAT's mappings, which it does in the same
+// transaction.
+func (h *Handle) Forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.applied = &Ruleset{}
 }
 
 // send is one batch. The kernel may run out of room for the acknowledgements of
@@ -99,7 +112,8 @@ func (h *Handle) send(r *Ruleset) error {
 
 // answers are the errors in the answers to a batch. The kernel has queued them
 // all by the time that it has taken the batch; they are read to the last, so that
-// none is taken for one to the next request.
+// none is taken for one to the next request. Each errno is told once: what the
+// kernel lacks, it refuses in every rule.
 func (h *Handle) answers() error {
 	raw, err := h.socket.SyscallConn()
 	if err != nil {
@@ -116,19 +130,22 @@ func (h *Handle) answers() error {
 			case err != nil:
 				return
 			}
-			errs = append(errs, refusals(b[:n]))
+			for _, e := range refusals(b[:n]) {
+				if !slices.Contains(errs, e) {
+					errs = append(errs, e)
+				}
+			}
 		}
 	})
 	return errors.Join(append(errs, err)...)
 }
 
 // refusals are the errors in netlink messages.
-func refusals(b []byte) error {
+func refusals(b []byte) (errs []error) {
 	messages, err := syscall.ParseNetlinkMessage(b)
 	if err != nil {
-		return fmt.Errorf("read answers: %w", err)
+		return []error{fmt.Errorf("read answers: %w", err)}
 	}
-	var errs []error
 	for _, m := range messages {
 		if m.Header.Type == unix.NLMSG_ERROR && len(m.Data) >= 4 {
 			if code := int32(binary.NativeEndian.Uint32(m.Data)); code != 0 {
@@ -136,5 +153,5 @@ func refusals(b []byte) error {
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return errs
 }
