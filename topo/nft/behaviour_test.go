@@ -310,6 +310,8 @@ func TestAMappingLivesAsLongAsItsTraffic(t *testing.T) {
 				client := n.udp(n.client, netip.AddrPortFrom(clientIP[fam], 5000))
 				server, stranger := n.udp(n.server, to), n.udp(n.server, other)
 				seen := mapped(t, client, server, to)
+				// The sleep is the silence that the mapping has to outlive each time,
+				// well below its timeout, and waits for nothing.
 				for began := time.Now(); time.Since(began) < 3*time.Second; time.Sleep(100 * time.Millisecond) {
 					if inward {
 						server.WriteToUDPAddrPort([]byte("x"), seen)

@@ -28,6 +28,7 @@ func TestAHairpinnedPeerLivesAsLongAsItsTraffic(t *testing.T) {
 			mapped(t, one, server, to)
 			mapped(t, two, server, to)
 			one.WriteToUDPAddrPort([]byte("x"), at(5002)) // which two's filtering drops
+			// The sleep is the silence between datagrams, well below the timeout.
 			for began := time.Now(); time.Since(began) < 3*time.Second; time.Sleep(100 * time.Millisecond) {
 				mapped(t, two, one, at(5001))
 				mapped(t, one, two, at(5002))

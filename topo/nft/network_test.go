@@ -38,6 +38,8 @@ type network struct {
 	client, router, server *netns.NS
 	firewall               *Handle
 	names                  Names
+	// nat is that of the router in eachNAT.
+	nat *topo.NAT
 }
 
 // The addresses of the network, by family.

@@ -31,6 +31,7 @@ func eachNAT(t *testing.T, f func(t *testing.T, n *network, fam family)) {
 			n := buildTwice(t)
 			nat.Outside = "server"
 			eachFamily(t, func(t *testing.T, fam family) {
+				n.nat = &nat
 				n.apply(&nat)
 				f(t, n, fam)
 			})
@@ -329,21 +330,4 @@ func (n *network) lifetime(fam family) (left time.Duration) {
 		return err
 	}))
 	return left
-}
-
-// TestNoHelperIsAssigned wants no application-level gateway of the kernel to look
-// into connections by their ports (RFC 5382, REQ-6).
-func TestNoHelperIsAssigned(t *testing.T) {
-	t.Parallel()
-	n := build(t, false)
-	must(t, n.router.Do(func() error {
-		b, err := os.ReadFile("/proc/sys/net/netfilter/nf_conntrack_helper")
-		if errors.Is(err, os.ErrNotExist) { // since Linux 6.0 there is no such thing
-			return nil
-		}
-		if err == nil && strings.TrimSpace(string(b)) != "0" {
-			t.Errorf("nf_conntrack_helper is %s", b)
-		}
-		return err
-	}))
 }
