@@ -24,6 +24,7 @@ var mayImport = []struct {
 	{"netem/conformance", []string{"topo/netns"}},
 	{"netem", nil},
 	{"topo/build", []string{"netem", "netem/qdisc", "netem/wire", "observe", "topo/netns", "topo/nft", "topo/rtnl", "topo/ruleset", "topo/sandbox"}},
+	{"topo/netns/netnstest", []string{"topo/netns"}},
 	{"topo/netns", nil},
 	{"topo/sandbox", nil},
 	{"topo/rtnl", []string{"topo/netns", "topo/sandbox"}},

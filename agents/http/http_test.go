@@ -13,7 +13,7 @@ import (
 	agenttls "testbed/agents/tls"
 	"testbed/topo"
 	"testbed/topo/netns"
-	"testbed/topo/rtnl"
+	"testbed/topo/netns/netnstest"
 	"testbed/topo/sandbox"
 )
 
@@ -22,19 +22,7 @@ func TestMain(m *testing.M) { sandbox.TestMain(m) }
 // start is a namespace with one server on its loopback address.
 func start(t *testing.T, l topo.Listener) (*netns.NS, *agenttls.Authority) {
 	t.Helper()
-	ns, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ns.Close() })
-	h, err := rtnl.Open(ns)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	if err := h.SetUp("lo", true); err != nil {
-		t.Fatal(err)
-	}
+	ns := netnstest.Loopback(t)
 	authority, err := agenttls.NewAuthority()
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"testbed/agents/tcp"
 	"testbed/topo"
 	"testbed/topo/netns"
-	"testbed/topo/rtnl"
+	"testbed/topo/netns/netnstest"
 	"testbed/topo/sandbox"
 )
 
@@ -25,19 +25,7 @@ var quick = topo.Rate{Packets: 10_000, Per: "second"}
 // port 80.
 func alone(t *testing.T) *netns.NS {
 	t.Helper()
-	ns, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ns.Close() })
-	h, err := rtnl.Open(ns)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	if err := h.SetUp("lo", true); err != nil {
-		t.Fatal(err)
-	}
+	ns := netnstest.Loopback(t)
 	l, err := tcp.Listen(ns, 80, 1, func(*net.TCPConn) {})
 	if err != nil {
 		t.Fatal(err)

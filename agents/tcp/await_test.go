@@ -13,6 +13,7 @@ import (
 	"testbed/agents"
 	"testbed/agents/tcp"
 	"testbed/topo/netns"
+	"testbed/topo/netns/netnstest"
 )
 
 func TestAwait(t *testing.T) {
@@ -31,7 +32,7 @@ func TestAwait(t *testing.T) {
 		{"its own timeout", tcp.Silent, 50 * time.Millisecond, agents.TimedOut, 0, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ns := alone(t)
+			ns := netnstest.Loopback(t)
 			listen(t, ns, 16, c.handler)
 			a := connect(t, ns, "127.0.0.1:80", 0)
 			a.Conn.Write([]byte("x"))
@@ -50,7 +51,7 @@ func TestAwait(t *testing.T) {
 }
 
 func TestAwaitLeavesWhatArrives(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	listen(t, ns, 16, func(c *net.TCPConn) { c.Write([]byte("goodbye")) })
 	a := connect(t, ns, "127.0.0.1:80", 0)
 	if e, err := tcp.Await(t.Context(), a.Conn, 10*time.Second); err != nil || e.Outcome != agents.Closed {
@@ -63,7 +64,7 @@ func TestAwaitLeavesWhatArrives(t *testing.T) {
 }
 
 func TestAwaitIsCancelled(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	listen(t, ns, 16, tcp.Silent)
 	a := connect(t, ns, "127.0.0.1:80", 0)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -74,7 +75,7 @@ func TestAwaitIsCancelled(t *testing.T) {
 }
 
 func TestHoldNeverCloses(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	listen(t, ns, 16, tcp.Hold)
 	a := connect(t, ns, "127.0.0.1:80", 0)
 	a.Conn.CloseWrite()
@@ -84,7 +85,7 @@ func TestHoldNeverCloses(t *testing.T) {
 }
 
 func TestKeepAliveIsTheOneAskedFor(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	listen(t, ns, 16, tcp.Silent)
 	a, err := tcp.Connect(t.Context(), ns, netip.MustParseAddrPort("127.0.0.1:80"),
 		tcp.Options{KeepAlive: net.KeepAliveConfig{Enable: true, Idle: 7200 * time.Second, Interval: 75 * time.Second, Count: 9}})
@@ -118,7 +119,7 @@ func option(t *testing.T, c *net.TCPConn, level, name int) (value int) {
 // A port that a connection still has cannot be taken again.
 func TestConnectFromAPort(t *testing.T) {
 	for _, to := range []string{"127.0.0.1:80", "[::1]:80"} {
-		ns := alone(t)
+		ns := netnstest.Loopback(t)
 		listen(t, ns, 16, tcp.Silent)
 		first := connectFrom(t, ns, to, 40000)
 		if first.Outcome != agents.Connected || first.Local.Port() != 40000 {
@@ -143,7 +144,7 @@ func connectFrom(t *testing.T, ns *netns.NS, to string, port uint16) *tcp.Attemp
 }
 
 func TestReadInfo(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	listen(t, ns, 16, tcp.Echo)
 	a := connect(t, ns, "127.0.0.1:80", 0)
 	info, err := tcp.ReadInfo(a.Conn)

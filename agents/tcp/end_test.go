@@ -10,6 +10,7 @@ import (
 
 	"testbed/agents"
 	"testbed/agents/tcp"
+	"testbed/topo/netns/netnstest"
 )
 
 const later = 50 * time.Millisecond
@@ -27,7 +28,7 @@ func TestServersThatEndTheConnectionLater(t *testing.T) {
 		{"no-read, with unread data", tcp.Unread(later), "hello", agents.Reset},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ns := alone(t)
+			ns := netnstest.Loopback(t)
 			listen(t, ns, 16, c.handler)
 			a := connect(t, ns, "127.0.0.1:80", 0)
 			x := tcp.Exchange(a.Conn, []byte(c.send), func([]byte) bool { return false }, 10*time.Second)
@@ -40,7 +41,7 @@ func TestServersThatEndTheConnectionLater(t *testing.T) {
 
 // Who serves for ever must still let the listener end.
 func TestUnreadEndsWithItsListener(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	listen(t, ns, 16, tcp.Unread(0))
 	a := connect(t, ns, "127.0.0.1:80", 0)
 	if e, err := tcp.Await(t.Context(), a.Conn, later); err != nil || !e.Deadline {
@@ -49,7 +50,7 @@ func TestUnreadEndsWithItsListener(t *testing.T) {
 }
 
 func TestCollectAnswersAtTheEnd(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	listen(t, ns, 16, tcp.Collect)
 	a := connect(t, ns, "127.0.0.1:80", 0)
 	never := func([]byte) bool { return false }
@@ -65,7 +66,7 @@ func TestCollectAnswersAtTheEnd(t *testing.T) {
 }
 
 func TestUserTimeout(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	listen(t, ns, 16, tcp.Silent)
 	a, err := tcp.Connect(t.Context(), ns, netip.MustParseAddrPort("127.0.0.1:80"), tcp.Options{UserTimeout: 1500 * time.Millisecond})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"testbed/agents/tcp"
 	"testbed/topo"
 	"testbed/topo/netns"
+	"testbed/topo/netns/netnstest"
 	"testbed/topo/rtnl"
 )
 
@@ -21,7 +22,7 @@ const synData = 1 << 5
 // fastOpening is a namespace whose kernel does TCP Fast Open as the sysctl says.
 func fastOpening(t *testing.T, value string) *netns.NS {
 	t.Helper()
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	h, err := rtnl.Open(ns)
 	if err != nil {
 		t.Fatal(err)

@@ -15,30 +15,11 @@ import (
 	"testbed/agents/tcp"
 	"testbed/topo"
 	"testbed/topo/netns"
-	"testbed/topo/rtnl"
+	"testbed/topo/netns/netnstest"
 	"testbed/topo/sandbox"
 )
 
 func TestMain(m *testing.M) { sandbox.TestMain(m) }
-
-// alone is a namespace with nothing but its loopback interface.
-func alone(t *testing.T) *netns.NS {
-	t.Helper()
-	ns, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ns.Close() })
-	h, err := rtnl.Open(ns)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	if err := h.SetUp("lo", true); err != nil {
-		t.Fatal(err)
-	}
-	return ns
-}
 
 func listen(t *testing.T, ns *netns.NS, backlog int, h tcp.Handler) {
 	t.Helper()
@@ -66,7 +47,7 @@ func connect(t *testing.T, ns *netns.NS, to string, timeout time.Duration) *tcp.
 }
 
 func TestConnectEndsWithTheKernelsErrno(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	listen(t, ns, 16, tcp.Echo)
 	for _, c := range []struct {
 		to      string
@@ -101,7 +82,7 @@ func TestOutcomeOfEveryErrno(t *testing.T) {
 
 // fullQueue is a namespace whose listener takes two connections, both taken.
 func fullQueue(t *testing.T) *netns.NS {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	listen(t, ns, 1, nil)
 	for range 2 {
 		if a := connect(t, ns, "127.0.0.1:80", 0); a.Outcome != agents.Connected {
@@ -147,7 +128,7 @@ func TestExchangeWithEveryServer(t *testing.T) {
 		{topo.ServeClose, tcp.Close, agents.Closed, ""},
 		{topo.ServeReset, tcp.Reset, agents.Reset, ""},
 	} {
-		ns := alone(t)
+		ns := netnstest.Loopback(t)
 		listen(t, ns, 16, c.handler)
 		a := connect(t, ns, "127.0.0.1:80", 0)
 		if a.Outcome == agents.Reset && c.outcome == agents.Reset {
@@ -166,7 +147,7 @@ func TestExchangeWithEveryServer(t *testing.T) {
 }
 
 func TestExchangeOfManyBytes(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	listen(t, ns, 16, tcp.Echo)
 	a := connect(t, ns, "127.0.0.1:80", 0)
 	sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<14)
@@ -177,7 +158,7 @@ func TestExchangeOfManyBytes(t *testing.T) {
 }
 
 func TestCloseEndsConnectionsAndFreesThePort(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	for range 2 {
 		l, err := tcp.Listen(ns, 80, 16, tcp.Silent)
 		if err != nil {
@@ -196,7 +177,7 @@ func TestCloseEndsConnectionsAndFreesThePort(t *testing.T) {
 
 // An idle connection sends nothing: package net would probe it after 15 s.
 func TestConnectionsAreQuiet(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	served := make(chan *net.TCPConn, 1)
 	listen(t, ns, 16, func(c *net.TCPConn) { served <- c; tcp.Silent(c) })
 	a := connect(t, ns, "127.0.0.1:80", 0)

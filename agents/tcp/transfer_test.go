@@ -9,6 +9,7 @@ import (
 
 	"testbed/agents"
 	"testbed/agents/tcp"
+	"testbed/topo/netns/netnstest"
 )
 
 const many = 3 << 20
@@ -31,7 +32,7 @@ func TestSendAndReceive(t *testing.T) {
 		{"closed instead of sent", tcp.Close, tcp.Receive, 10 * time.Second, agents.Closed, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ns := alone(t)
+			ns := netnstest.Loopback(t)
 			listen(t, ns, 16, c.handler)
 			a := connect(t, ns, "127.0.0.1:80", 0)
 			got, err := c.transfer(t.Context(), a.Conn, many, c.timeout)
@@ -50,7 +51,7 @@ func TestSendAndReceive(t *testing.T) {
 
 // All of it is written, and waits for a window that never opens.
 func TestSendLearnsOfAResetWhileItWaits(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	listen(t, ns, 16, tcp.Unread(later))
 	a := connect(t, ns, "127.0.0.1:80", 0)
 	if err := a.Conn.SetWriteBuffer(1 << 20); err != nil {
@@ -66,7 +67,7 @@ func TestTransferIsCancelled(t *testing.T) {
 	for name, transfer := range map[string]func(context.Context, *net.TCPConn, int64, time.Duration) (*tcp.Transferred, error){
 		"send": tcp.Send, "receive": tcp.Receive,
 	} {
-		ns := alone(t)
+		ns := netnstest.Loopback(t)
 		listen(t, ns, 16, tcp.Unread(0))
 		a := connect(t, ns, "127.0.0.1:80", 0)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -80,7 +81,7 @@ func TestTransferIsCancelled(t *testing.T) {
 // Source closes at what is no number, or too great a one.
 func TestSourceWantsNumbers(t *testing.T) {
 	for _, line := range []string{"many\n", "-1\n", "1073741825\n"} {
-		ns := alone(t)
+		ns := netnstest.Loopback(t)
 		listen(t, ns, 16, tcp.Source)
 		a := connect(t, ns, "127.0.0.1:80", 0)
 		if x := tcp.Exchange(a.Conn, []byte(line), func(b []byte) bool { return len(b) > 0 }, 10*time.Second); x.Outcome != agents.Closed {

@@ -9,13 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"testbed/topo"
+	"testbed/topo/netns/netnstest"
 )
 
 // TestApplyIsAllOrNothing gives the kernel a ruleset that it must refuse in its
 // last rule, and wants the old rules in place and the handle in order.
 func TestApplyIsAllOrNothing(t *testing.T) {
 	t.Parallel()
-	h, err := Open(newNS(t))
+	h, err := Open(netnstest.Loopback(t))
 	must(t, err)
 	defer h.Close()
 	good, err := Compile(&topo.Node{Name: "n", Firewall: []topo.Rule{
@@ -40,7 +41,7 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 // TestVerifySeesWhatDiffers changes the kernel's rules behind a handle's back.
 func TestVerifySeesWhatDiffers(t *testing.T) {
 	t.Parallel()
-	ns := newNS(t)
+	ns := netnstest.Loopback(t)
 	h, err := Open(ns)
 	must(t, err)
 	defer h.Close()
@@ -72,10 +73,10 @@ func TestVerifySeesWhatDiffers(t *testing.T) {
 // TestNamespacesAreApart wants two namespaces to have their own rules.
 func TestNamespacesAreApart(t *testing.T) {
 	t.Parallel()
-	one, err := Open(newNS(t))
+	one, err := Open(netnstest.Loopback(t))
 	must(t, err)
 	defer one.Close()
-	two, err := Open(newNS(t))
+	two, err := Open(netnstest.Loopback(t))
 	must(t, err)
 	defer two.Close()
 	r, err := Compile(&topo.Node{Name: "n", Firewall: []topo.Rule{{Name: "a", Action: topo.Accept}}}, testNames())

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"testbed/topo"
+	"testbed/topo/netns/netnstest"
 )
 
 // TestApplyOfManyRules goes beyond what the socket's buffer holds of
 // acknowledgements.
 func TestApplyOfManyRules(t *testing.T) {
 	t.Parallel()
-	ns := newNS(t)
+	ns := netnstest.Loopback(t)
 	h, err := Open(ns)
 	must(t, err)
 	defer h.Close()

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"testbed/topo/netns"
+	"testbed/topo/netns/netnstest"
 	"testbed/topo/sandbox"
 )
 
@@ -66,7 +67,7 @@ func TestNftListsWhatStringSays(t *testing.T) {
 	nft := command(t)
 	for _, c := range rulesetCases() {
 		t.Run(c.name, func(t *testing.T) {
-			ns := newNS(t)
+			ns := netnstest.Loopback(t)
 			h, err := Open(ns)
 			must(t, err)
 			defer h.Close()
@@ -90,7 +91,7 @@ func TestNftReadsWhatStringSays(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r, err := Compile(&c.node, caseNames())
 			must(t, err)
-			ns := newNS(t)
+			ns := netnstest.Loopback(t)
 			cmd := exec.Command(nft, "-f", "-")
 			text := unreadable.ReplaceAllString(r.String(), "")
 			cmd.Stdin = strings.NewReader(text)

@@ -17,6 +17,7 @@ import (
 
 	"testbed/topo"
 	"testbed/topo/netns"
+	"testbed/topo/netns/netnstest"
 	"testbed/topo/sandbox"
 )
 
@@ -54,7 +55,7 @@ var (
 // build makes the network; routed gives the server a route to the client.
 func build(t *testing.T, routed bool) *network {
 	t.Helper()
-	n := &network{t: t, client: newNS(t), router: newNS(t), server: newNS(t)}
+	n := &network{t: t, client: netnstest.Loopback(t), router: netnstest.Loopback(t), server: netnstest.Loopback(t)}
 	for _, ns := range []*netns.NS{n.client, n.router, n.server} {
 		sysctl(t, ns, "ipv6/conf/default/accept_dad", "0")
 	}
@@ -133,21 +134,6 @@ func (n *network) packets(rule string) uint64 {
 	}
 	n.t.Fatalf("no counter of rule %q in %v", rule, counts)
 	return 0
-}
-
-func newNS(t *testing.T) *netns.NS {
-	t.Helper()
-	ns, err := netns.New()
-	must(t, err)
-	t.Cleanup(func() { ns.Close() })
-	must(t, ns.Do(func() error {
-		lo, err := netlink.LinkByName("lo")
-		if err != nil {
-			return err
-		}
-		return netlink.LinkSetUp(lo)
-	}))
-	return ns
 }
 
 func (n *network) veth(a *netns.NS, aName string, aIP [2]netip.Addr, b *netns.NS, bName string, bIP [2]netip.Addr) {

@@ -10,6 +10,7 @@ import (
 
 	"testbed/topo"
 	"testbed/topo/netns"
+	"testbed/topo/netns/netnstest"
 	"testbed/topo/rtnl"
 	"testbed/topo/sandbox"
 )
@@ -18,11 +19,7 @@ func TestMain(m *testing.M) { sandbox.TestMain(m) }
 
 func open(t *testing.T) (*netns.NS, *rtnl.Handle) {
 	t.Helper()
-	ns, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ns.Close() })
+	ns := netnstest.Empty(t)
 	h, err := rtnl.Open(ns)
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"testbed/topo"
 	"testbed/topo/netns"
+	"testbed/topo/netns/netnstest"
 	"testbed/topo/ruleset"
 	"testbed/topo/sandbox"
 )
@@ -23,16 +24,6 @@ func tool(t *testing.T, which topo.Tool) string {
 	path, err := ruleset.Find(which)
 	sandbox.SkipOrFail(t, err)
 	return path
-}
-
-func namespace(t *testing.T) *netns.NS {
-	t.Helper()
-	ns, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ns.Close() })
-	return ns
 }
 
 // listed is what a command prints in a namespace.
@@ -66,7 +57,7 @@ COMMIT
 )
 
 func TestNftablesAreLoadedAndReplaced(t *testing.T) {
-	nft, ns := tool(t, topo.Nftables), namespace(t)
+	nft, ns := tool(t, topo.Nftables), netnstest.Empty(t)
 	for _, text := range []string{nftText, strings.Replace(nftText, "80", "81", 1), strings.TrimSuffix(nftText, "\n")} {
 		if err := ruleset.Load(ns, []topo.Ruleset{{Tool: topo.Nftables, Text: text}}); err != nil {
 			t.Fatal(err)
@@ -84,7 +75,7 @@ func TestNftablesAreLoadedAndReplaced(t *testing.T) {
 }
 
 func TestIptablesAreLoadedBesideNftables(t *testing.T) {
-	nft, ns := tool(t, topo.Nftables), namespace(t)
+	nft, ns := tool(t, topo.Nftables), netnstest.Empty(t)
 	save := strings.Replace(tool(t, topo.Iptables), "-restore", "-save", 1)
 	both := []topo.Ruleset{{Tool: topo.Nftables, Text: nftText}, {Tool: topo.Iptables, Text: iptablesText}}
 	for range 2 {
@@ -123,7 +114,7 @@ func TestARefusedRulesetSaysWhere(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tool(t, c.ruleset.Tool)
-			err := ruleset.Load(namespace(t), []topo.Ruleset{c.ruleset})
+			err := ruleset.Load(netnstest.Empty(t), []topo.Ruleset{c.ruleset})
 			var refused *ruleset.Invalid
 			if !errors.As(err, &refused) {
 				t.Fatalf("got %v, want *Invalid", err)
