@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"testbed/topo"
@@ -73,6 +74,7 @@ func (b *builder) match(n *topo.Node, hook topo.Hook, r *rawMatch) topo.Match {
 	var m topo.Match
 	b.transport(&m, r)
 	m.From, m.To = b.endpoint("from", r.From), b.endpoint("to", r.To)
+	b.oneFamily(m.From, m.To, r.To)
 	if r.In != nil && b.neighbour("in", n.Name, r.In) {
 		m.In = r.In.V
 		if hook == topo.Output {
@@ -130,6 +132,16 @@ func (b *builder) transport(m *topo.Match, r *rawMatch) {
 		case m.Proto == "icmp" || m.Proto == "icmpv6":
 			b.add(p.raw.mark, bad("%s: %s has no ports", p.key, m.Proto).want("ports with proto: tcp or proto: udp"))
 		}
+	}
+}
+
+// oneFamily notes that no packet can be from one prefix and to the other. A node has
+// addresses of both families.
+func (b *builder) oneFamily(from, to string, at *ref) {
+	f, err1 := netip.ParsePrefix(from)
+	t, err2 := netip.ParsePrefix(to)
+	if err1 == nil && err2 == nil && f.Addr().Is4() != t.Addr().Is4() {
+		b.add(at.mark, bad("to: no packet from %s is to %s, which is of another family", f, t).want("prefixes of IPv4 or of IPv6 on both sides"))
 	}
 }
 
