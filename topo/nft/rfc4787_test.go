@@ -77,6 +77,32 @@ func TestParityIsKeptWithThePort(t *testing.T) {
 	}
 }
 
+// TestUDPLivesLongerOnceAnsweredAndTwoSecondsOld wants Linux's own lifetimes of UDP
+// flows, which are shorter than RFC 4787, REQ-5, has them (net/netfilter/
+// nf_conntrack_proto_udp.c, nf_conntrack_udp_packet).
+func TestUDPLivesLongerOnceAnsweredAndTwoSecondsOld(t *testing.T) {
+	t.Parallel()
+	eachNAT(t, func(t *testing.T, n *network, fam family) {
+		to := netip.AddrPortFrom(serverIP[fam], 1001)
+		client, server := n.udp(n.client, netip.AddrPortFrom(clientIP[fam], 5000)), n.udp(n.server, to)
+		exchange := func() time.Duration {
+			seen := mapped(t, client, server, to)
+			mapped(t, server, client, seen)
+			return n.lifetimeOf(fam, unix.IPPROTO_UDP)
+		}
+		began := time.Now()
+		if left := exchange(); left > topo.DefaultNATTimeouts["udp"] {
+			if age := time.Since(began); age < 2*time.Second {
+				t.Errorf("answered after %v it has %v left, want %v", age, left, topo.DefaultNATTimeouts["udp"])
+			}
+		}
+		await(t, "the flow is a stream", func() bool { return exchange() > topo.DefaultNATTimeouts["udp"] })
+		if age := time.Since(began); age < 2*time.Second {
+			t.Errorf("it is a stream after %v, want 2s", age)
+		}
+	})
+}
+
 // whole waits for a datagram of so many bytes.
 func whole(t *testing.T, c *net.UDPConn, size int) {
 	t.Helper()

@@ -318,12 +318,14 @@ func TestTimeoutsThatMeetREQ5(t *testing.T) {
 }
 
 // lifetime is how long the only TCP flow of a family is kept.
-func (n *network) lifetime(fam family) (left time.Duration) {
+func (n *network) lifetime(fam family) time.Duration { return n.lifetimeOf(fam, unix.IPPROTO_TCP) }
+
+func (n *network) lifetimeOf(fam family, protocol uint8) (left time.Duration) {
 	n.t.Helper()
 	must(n.t, n.router.Do(func() error {
 		all, err := netlink.ConntrackTableList(netlink.ConntrackTable, netlink.InetFamily([]int{unix.AF_INET, unix.AF_INET6}[fam]))
 		for _, f := range all {
-			if f.Forward.Protocol == unix.IPPROTO_TCP {
+			if f.Forward.Protocol == protocol {
 				left = time.Duration(f.TimeOut) * time.Second
 			}
 		}
