@@ -82,9 +82,28 @@ func (b *builder) forwards(n *topo.Node, nat *topo.NAT, raw []*rawForward) (all 
 
 // inside notes that a node is not on the inside of a NAT.
 func (b *builder) inside(n *topo.Node, nat *topo.NAT, to *ref) {
-	if b.known("to", to) && (to.V == n.Name || to.V == nat.Outside) {
-		b.add(to.mark, bad("to: %q is not inside the nat", to.V).want("a node on the inside"))
+	if !b.known("to", to) || !b.linked || nat.Outside == "" {
+		return
 	}
+	if within := b.behind(n.Name, nat.Outside); !slices.Contains(within, to.V) {
+		b.add(to.mark, bad("to: %q is not inside the nat", to.V).want(several("the nodes inside", within)).near(nearest(to.V, within)))
+	}
+}
+
+// behind are the nodes that a NAT has on its inside: those it reaches otherwise than
+// by its outside neighbour.
+func (b *builder) behind(router, outside string) (within []string) {
+	seen := map[string]bool{router: true, outside: true}
+	for todo := []string{router}; len(todo) > 0; todo = todo[1:] {
+		for _, next := range b.neighbours(todo[0]) {
+			if !seen[next] {
+				seen[next] = true
+				within, todo = append(within, next), append(todo, next)
+			}
+		}
+	}
+	slices.Sort(within)
+	return within
 }
 
 func (b *builder) statics(n *topo.Node, nat *topo.NAT, raw []*rawStatic) (all []topo.StaticNAT) {

@@ -21,7 +21,10 @@ func (h *Handle) AwaitUp(names ...string) error {
 	subscribe := func(done chan struct{}) (<-chan struct{}, error) {
 		updates := make(chan netlink.LinkUpdate)
 		err := netlink.LinkSubscribeWithOptions(updates, done, netlink.LinkSubscribeOptions{ErrorCallback: func(error) {}})
-		return forward(updates, done), err
+		if err != nil {
+			return nil, err
+		}
+		return forward(updates, done), nil
 	}
 	return h.await(subscribe, len(names), func(i int) (bool, string, error) {
 		up, err := h.isUp(names[i])
@@ -36,7 +39,10 @@ func (h *Handle) AwaitLocal(addrs ...netip.Addr) error {
 	subscribe := func(done chan struct{}) (<-chan struct{}, error) {
 		updates := make(chan netlink.RouteUpdate)
 		err := netlink.RouteSubscribeWithOptions(updates, done, netlink.RouteSubscribeOptions{ErrorCallback: func(error) {}})
-		return forward(updates, done), err
+		if err != nil {
+			return nil, err
+		}
+		return forward(updates, done), nil
 	}
 	return h.await(subscribe, len(addrs), func(i int) (bool, string, error) {
 		routes, err := h.nl.RouteGet(addrs[i].AsSlice())
