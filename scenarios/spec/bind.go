@@ -295,7 +295,7 @@ func mapping(n ast.Node) ([]*ast.MappingValueNode, bool) {
 func keyOf(n ast.Node) (string, *complaint) {
 	s, c := scalarOf(n)
 	if c != nil || s.kind != textKind {
-		return "", bad("a key must be text").want("a name; one that looks like a number or a truth value in quotes")
+		return "", bad("a key must be text").want("a name; one that looks like a number or a truth value in quotes. In { } a comma begins the next key")
 	}
 	return s.text, nil
 }

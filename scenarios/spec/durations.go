@@ -157,19 +157,31 @@ func mendSign(s string) string {
 	return ""
 }
 
+// mendBound is a bound with another number in place of one of its two, or "".
+func mendBound(s, of, nearest string) string {
+	switch {
+	case nearest == "":
+		return ""
+	case strings.HasSuffix(s, of):
+		return strings.TrimSuffix(s, of) + nearest
+	}
+	return nearest + strings.TrimPrefix(s, of)
+}
+
 // parseBound reads an expected duration.
 func parseBound(s string) (Duration, *complaint) {
 	b, low, high := splitBound(s)
 	d := Duration{Bound: b, Text: s}
 	var c *complaint
 	if d.Term, c = parseTerm(low); c != nil {
-		c.near(cmp.Or(mendSign(s), c.nearest))
+		c.near(cmp.Or(mendSign(s), mendBound(s, low, c.nearest)))
 		return Duration{}, c.want(wantBound)
 	}
 	if b != Within {
 		return d, nil
 	}
 	if d.Upper, c = parseTerm(high); c != nil {
+		c.near(mendBound(s, high, c.nearest))
 		return Duration{}, c.want(wantBound)
 	}
 	if d.Upper.Unit == d.Term.Unit && d.Upper.Value < d.Term.Value {

@@ -60,13 +60,13 @@ func parseQuantity(s string, read func(string) (uint64, *complaint)) (Quantity, 
 	q := Quantity{Bound: b, Text: s}
 	var c *complaint
 	if q.Value, c = read(low); c != nil {
-		return Quantity{}, c.near(cmp.Or(mendSign(s), c.nearest))
+		return Quantity{}, c.near(cmp.Or(mendSign(s), mendBound(s, low, c.nearest)))
 	}
 	if b != Within {
 		return q, nil
 	}
 	if q.Upper, c = read(high); c != nil {
-		return Quantity{}, c
+		return Quantity{}, c.near(mendBound(s, high, c.nearest))
 	}
 	if q.Upper < q.Value {
 		return Quantity{}, bad("%s ends before it begins", quote(s)).near(high + ".." + low)

@@ -1,8 +1,10 @@
 package spec
 
 import (
+	"cmp"
 	"net/netip"
 	"reflect"
+	"strings"
 
 	"testbed/topo"
 
@@ -84,8 +86,21 @@ type (
 // forgottens are what a set makes a node forget.
 var forgottens = []string{"nat"}
 
-func (v *dependence) parse(s scalar) (c *complaint) { v.V, c = pick(s, topo.Dependences); return c }
-func (v *forgotten) parse(s scalar) (c *complaint)  { v.V, c = pick(s, forgottens); return c }
+func (v *forgotten) parse(s scalar) (c *complaint) { v.V, c = pick(s, forgottens); return c }
+
+func (v *dependence) parse(s scalar) (c *complaint) {
+	if v.V, c = pick(s, topo.Dependences); c != nil {
+		c.near(cmp.Or(formerNames[strings.ToLower(s.text)], c.nearest))
+	}
+	return c
+}
+
+// formerNames are RFC 3489's, section 5, for NATs as a whole, which RFC 4787 replaced by
+// a word for each of mapping and filtering. They are only suggested where they mean one
+// thing for both keys.
+var formerNames = map[string]string{
+	"full-cone": string(topo.EndpointIndependent), "symmetric": string(topo.AddressAndPortDependent),
+}
 
 func (v *address) parse(s scalar) *complaint {
 	a, err := netip.ParseAddr(s.text)

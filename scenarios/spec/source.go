@@ -143,6 +143,7 @@ var explained = []struct{ part, message, valid string }{
 	{"mapping value is not allowed", "a key where none can be: a second \": \" in the line, or a line that is indented too far", "one \"key: value\" a line, each as far in as its neighbours; text with \": \" in it in quotes"},
 	{"value is not allowed", "this line does not continue what is above it", "lines of one map or list that begin in the same column"},
 	{"could not find end character", "quoted text without its end", "the closing quote on the same line"},
+	{"invalid header option", "text that begins with > or | begins a block of lines", "a bound in quotes, such as \">= 1 rtt\""},
 	{"reserved character", "text that begins with @ or ` must be in quotes", "\"text\" in quotes"},
 	{"',' or ']'", "a list in [ ] without its comma or its end", "[a, b]"},
 	{"',' or '}'", "a map in { } without its comma or its end", "{key: value, key: value}"},

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"net/netip"
 	"regexp"
 	"strconv"
@@ -109,7 +110,11 @@ func (v *timespan) parse(s scalar) (c *complaint) {
 }
 
 func (v *seconds) parse(s scalar) (c *complaint) {
-	if v.V, c = parseDuration(s.text); c == nil && (v.V == 0 || v.V%time.Second != 0) {
+	v.V, c = parseDuration(s.text)
+	switch {
+	case c != nil && c.nearest == s.text+"ms":
+		return c.near(s.text + "s")
+	case c == nil && (v.V == 0 || v.V%time.Second != 0):
 		return bad("%s is not a number of whole seconds", quote(s.text)).want("1s or more, whole seconds: the kernel counts no others")
 	}
 	return c
@@ -240,7 +245,8 @@ func (v *rate) parse(s scalar) *complaint {
 		}
 	}
 	c := bad("%s is no rate of packets", quote(s.text)).want(valid)
-	if u := nearest(strings.TrimSuffix(per, "s"), units); u != "" {
+	meant := map[string]string{"s": "second", "sec": "second", "m": "minute", "min": "minute", "h": "hour", "d": "day"}[per]
+	if u := cmp.Or(meant, nearest(strings.TrimSuffix(per, "s"), units)); u != "" {
 		c.near(digits + "/" + u)
 	}
 	return c

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"strconv"
 	"strings"
 
 	"testbed/netem"
@@ -70,10 +71,10 @@ func noUnit(unit, of string) *complaint {
 }
 
 // nearestRate is the rate with the unit that was probably meant: kb, Mbit/s,
-// gigabit.
+// gigabit. MB/s are bytes.
 func nearestRate(s, unit string) string {
-	word := strings.ToLower(strings.TrimSpace(unit))
-	word = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(word, "/s"), "/sec"), "s")
+	written := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(unit), "/s"), "/sec")
+	word := strings.TrimSuffix(strings.ToLower(written), "s")
 	meant := map[string]string{
 		"b": "bit", "k": "kbit", "kb": "kbit", "kilobit": "kbit", "m": "mbit", "mb": "mbit", "megabit": "mbit", "g": "gbit", "gb": "gbit", "gigabit": "gbit", "t": "tbit", "tb": "tbit",
 	}[word]
@@ -83,7 +84,11 @@ func nearestRate(s, unit string) string {
 	if meant == "" {
 		return ""
 	}
-	return strings.TrimSuffix(s, unit) + meant
+	digits := strings.TrimSuffix(s, unit)
+	if n, err := strconv.ParseFloat(digits, 64); err == nil && strings.HasSuffix(written, "B") {
+		digits = strconv.FormatFloat(8*n, 'f', -1, 64)
+	}
+	return digits + meant
 }
 
 // maxSize bounds a queue, in bytes.
@@ -112,7 +117,11 @@ func parseSize(s string) (int, *complaint) {
 	bytes := n * scale
 	switch {
 	case unit == "":
-		return 0, bad("%s has no unit", quote(s)).near(s + "KiB")
+		usual := "KiB"
+		if n >= 1<<10 {
+			usual = "B"
+		}
+		return 0, bad("%s has no unit", quote(s)).near(s + usual)
 	case !ok:
 		return 0, noUnit(unit, "bytes").near(nearestSize(s, unit))
 	case bytes < 1 || bytes > maxSize:
