@@ -2,21 +2,39 @@ package run
 
 import (
 	"errors"
+	"fmt"
 
 	"testbed/scenarios/spec"
+	"testbed/topo/rtnl"
 	"testbed/topo/ruleset"
 )
 
-// located is an error that says where in the scenario's file it comes from, where
-// that is a ruleset which its tool refuses: a *spec.Problems.
+// located is an error that says where in the scenario's file it comes from, a
+// *spec.Problems, where that is a ruleset which its tool refuses, or a sysctl's value
+// which the kernel does.
 func located(s *spec.Scenario, err error) error {
-	var refused *ruleset.Invalid
-	if !errors.As(err, &refused) || s.File == "" || refused.Ruleset.Line == 0 {
-		return err
-	}
+	var (
+		refused *ruleset.Invalid
+		value   *rtnl.SysctlValue
+	)
 	problems := &spec.Problems{}
-	for _, c := range refused.Complaints {
-		problems.List = append(problems.List, s.Misplaced(refused.Ruleset, c.Line, c.Column, c.Message))
+	switch {
+	case s.File == "":
+	case errors.As(err, &refused) && refused.Ruleset.Line != 0:
+		for _, c := range refused.Complaints {
+			problems.List = append(problems.List, s.Misplaced(refused.Ruleset, c.Line, c.Column, c.Message))
+		}
+	case errors.As(err, &value):
+		message := fmt.Sprintf("the kernel does not take %q", value.Value)
+		if value.Err == nil {
+			message = fmt.Sprintf("of %q the kernel made %q", value.Value, value.Made)
+		}
+		if p, ok := s.MisplacedSysctl(value.Name, value.Value, message); ok {
+			problems.List = append(problems.List, p)
+		}
+	}
+	if len(problems.List) == 0 {
+		return err
 	}
 	return problems
 }

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"regexp"
 	"strings"
 
 	"testbed/topo"
@@ -67,4 +68,19 @@ func (s *Scenario) Misplaced(r topo.Ruleset, line, column int, message string) P
 		}
 	}
 	return p
+}
+
+// MisplacedSysctl is a complaint about a sysctl's value as a problem of the scenario's
+// file, at the first place that gives the sysctl this value; false where none does.
+func (s *Scenario) MisplacedSysctl(name, value, message string) (Problem, bool) {
+	entry := regexp.MustCompile(regexp.QuoteMeta(name) + `\??["']?\s*:\s*["']?(` + regexp.QuoteMeta(value) + `)(?:["'\s,}]|$)`)
+	for i, line := range strings.Split(string(s.Source), "\n") {
+		if at := entry.FindStringSubmatchIndex(line); at != nil {
+			return Problem{
+				File: s.File, Line: i + 1, Column: len([]rune(line[:at[2]])) + 1, Message: name + ": " + message, Source: strings.TrimSuffix(line, "\r"),
+				Valid: "a value that the kernel's documentation names for it (ip-sysctl)",
+			}, true
+		}
+	}
+	return Problem{}, false
 }

@@ -114,12 +114,15 @@ func TestSysctls(t *testing.T) {
 	if v, err := h.Sysctl("net.ipv4.tcp_syn_retries"); v != "2" || err != nil {
 		t.Errorf("tcp_syn_retries is %q (%v), want 2", v, err)
 	}
-	var unknown *rtnl.UnknownSysctl
+	var (
+		unknown *rtnl.UnknownSysctl
+		value   *rtnl.SysctlValue
+	)
 	if err := h.SetSysctls([]topo.Sysctl{{Name: "net.ipv4.not_there", Value: "1"}}); !errors.As(err, &unknown) {
 		t.Errorf("a sysctl that is not there: %v, want an UnknownSysctl", err)
 	}
-	if err := h.SetSysctls([]topo.Sysctl{{Name: "net.ipv4.tcp_syn_retries", Value: "many"}}); err == nil {
-		t.Error("a sysctl took a value that it can't have")
+	if err := h.SetSysctls([]topo.Sysctl{{Name: "net.ipv4.tcp_syn_retries", Value: "many"}}); !errors.As(err, &value) {
+		t.Errorf("a value that it can't have: %v, want a SysctlValue", err)
 	}
 }
 

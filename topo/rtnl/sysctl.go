@@ -30,12 +30,30 @@ func (u *UnknownSysctl) Error() string {
 	return fmt.Sprintf("this kernel has no sysctl %s (write %s? to set it only where it exists)", u.Name, u.Name)
 }
 
+// SysctlValue is a value that the kernel does not take for a parameter.
+type SysctlValue struct {
+	Name, Value string
+	// Made is what the kernel made of it, where it took something.
+	Made string
+	Err  error
+}
+
+// Error says what became of the value.
+func (v *SysctlValue) Error() string {
+	if v.Err == nil {
+		return fmt.Sprintf("set sysctl %s to %q: the kernel made it %q", v.Name, v.Value, v.Made)
+	}
+	return fmt.Sprintf("set sysctl %s to %q: the kernel does not take this value: %v", v.Name, v.Value, v.Err)
+}
+
+func (v *SysctlValue) Unwrap() error { return v.Err }
+
 // SetSysctls writes kernel parameters of the namespace, reads each back and
 // compares. The congestion control may be one that the host restricts; then it
 // is left to the routes (see ReplaceRoutes). It returns an *UnknownSysctl for a
-// parameter that is neither there nor optional, a *ForeignSysctl, before anything
-// is written, for one that is not the namespace's, and a *sandbox.Unavailable where
-// the host lets none be written.
+// parameter that is neither there nor optional, a *SysctlValue for a value that the
+// kernel does not take, a *ForeignSysctl, before anything is written, for one that is
+// not the namespace's, and a *sandbox.Unavailable where the host lets none be written.
 func (h *Handle) SetSysctls(list []topo.Sysctl) error {
 	for _, s := range list {
 		if !topo.IsNodeSysctl(s.Name) {
@@ -76,7 +94,7 @@ func setSysctl(s topo.Sysctl) error {
 		return fmt.Errorf("read sysctl %s back: %w", s.Name, err)
 	}
 	if !sameValue(string(now), s.Value) {
-		return fmt.Errorf("set sysctl %s to %q: the kernel made it %q", s.Name, s.Value, strings.TrimSpace(string(now)))
+		return &SysctlValue{Name: s.Name, Value: s.Value, Made: strings.TrimSpace(string(now))}
 	}
 	return nil
 }
@@ -88,6 +106,8 @@ func refused(s topo.Sysctl, path string, err error) error {
 	st, statErr := os.Stat(path)
 	switch {
 	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EPERM):
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ERANGE), errors.Is(err, unix.ENOENT):
+		return &SysctlValue{Name: s.Name, Value: s.Value, Err: err}
 	case !errors.Is(err, unix.EACCES):
 		return named
 	case statErr == nil && st.Mode().Perm()&0o222 == 0:

@@ -34,10 +34,13 @@ func (e *Invalid) Error() string {
 	return strings.Join(all, "\n")
 }
 
-// The messages of the tools. iptables-restore tells the line after what is wrong
-// with it.
+// The messages of the tools. nft tells first where a file that it complains about was
+// included from. iptables-restore tells the line after what is wrong with it, if it
+// tells that at all.
 var (
-	nftPlace     = regexp.MustCompile(`^\S+?:(\d+):(\d+)(?:-\d+)?: (?:Error: )?(.*)$`)
+	nftIncluded  = regexp.MustCompile(`^In file included from \S+?:(\d+):(\d+)`)
+	nftPlace     = regexp.MustCompile(`^(\S+?):(\d+):(\d+)(?:-\d+)?: (?:Error: )?(.*)$`)
+	iptablesEnd  = regexp.MustCompile(`^(COMMIT expected) at line (\d+)$`)
 	iptablesLine = regexp.MustCompile(`^(?:Error occurred at )?line:? (\d+)(?: failed)?(?:: (.*))?$`)
 	iptablesName = regexp.MustCompile(`^ip6?tables(?:-legacy|-nft)?-restore(?: v[0-9.]+ \(\w+\))?: ?`)
 )
@@ -58,7 +61,7 @@ func refusal(r topo.Ruleset, printed string, before int, failure error) error {
 	}
 	e := &Invalid{Ruleset: r, Complaints: nftComplaints(printed, before)}
 	if r.Tool != topo.Nftables {
-		e.Complaints = iptablesComplaints(printed)
+		e.Complaints = iptablesComplaints(r.Tool.Program(), printed)
 	}
 	if len(e.Complaints) == 0 {
 		e.Complaints = []Complaint{{Message: fmt.Sprintf("%s: %v: %s", r.Tool.Program(), failure, strings.TrimSpace(printed))}}
@@ -67,18 +70,41 @@ func refusal(r topo.Ruleset, printed string, before int, failure error) error {
 }
 
 func nftComplaints(printed string, before int) (all []Complaint) {
+	var included *Complaint   // of the file that the next message is about
+	told := map[string]bool{} // of included files, each of which is told of once
 	for line := range strings.SplitSeq(printed, "\n") {
-		if m := nftPlace.FindStringSubmatch(line); m != nil {
-			n, _ := strconv.Atoi(m[1])
-			column, _ := strconv.Atoi(m[2])
-			all = append(all, Complaint{Line: max(n-before, 1), Column: column, Message: m[3]})
+		if m := nftIncluded.FindStringSubmatch(line); m != nil {
+			c := nftComplaint(m[1], m[2], before)
+			included = &c
+			continue
+		}
+		m := nftPlace.FindStringSubmatch(line)
+		switch {
+		case m == nil, included == nil && told[m[1]]:
+		case included == nil:
+			c := nftComplaint(m[2], m[3], before)
+			c.Message = m[4]
+			all = append(all, c)
+		case !told[m[1]]:
+			included.Message = fmt.Sprintf("in the included file %s, line %s: %s", m[1], m[2], m[4])
+			all, told[m[1]] = append(all, *included), true
+			fallthrough
+		default:
+			included = nil
 		}
 	}
 	return all
 }
 
+func nftComplaint(line, column string, before int) (c Complaint) {
+	c.Line, _ = strconv.Atoi(line)
+	c.Column, _ = strconv.Atoi(column)
+	c.Line = max(c.Line-before, 1)
+	return c
+}
+
 // iptablesComplaints is the one complaint that iptables-restore stops at.
-func iptablesComplaints(printed string) []Complaint {
+func iptablesComplaints(program, printed string) []Complaint {
 	c := Complaint{}
 	for line := range strings.SplitSeq(strings.TrimSpace(printed), "\n") {
 		line = iptablesName.ReplaceAllString(line, "")
@@ -86,12 +112,20 @@ func iptablesComplaints(printed string) []Complaint {
 			c.Line, _ = strconv.Atoi(m[1])
 			line = m[2]
 		}
+		if m := iptablesEnd.FindStringSubmatch(line); m != nil {
+			n, _ := strconv.Atoi(m[2])
+			c.Line, line = max(n-1, 1), m[1]+" after this line"
+		}
 		if c.Message == "" && !strings.HasPrefix(line, "Try ") {
 			c.Message = line
 		}
 	}
 	if c.Line == 0 {
 		return nil
+	}
+	if c.Message == "" {
+		c.Message = fmt.Sprintf("%s refuses this line: it takes what %s prints, *filter, rules such as -A FORWARD -j DROP, and COMMIT",
+			program, strings.Replace(program, "restore", "save", 1))
 	}
 	return []Complaint{c}
 }

@@ -3,7 +3,9 @@ package ruleset_test
 import (
 	"bytes"
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -93,6 +95,10 @@ func TestIptablesAreLoadedBesideNftables(t *testing.T) {
 }
 
 func TestARefusedRulesetSaysWhere(t *testing.T) {
+	included := filepath.Join(t.TempDir(), "more.nft")
+	if err := os.WriteFile(included, []byte("\ntable\nno such thing\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name    string
 		ruleset topo.Ruleset
@@ -111,6 +117,13 @@ func TestARefusedRulesetSaysWhere(t *testing.T) {
 		{"no such target", topo.Ruleset{Tool: topo.IP6tables, Text: "*filter\n-A INPUT -j NOPE\nCOMMIT\n"}, []ruleset.Complaint{
 			{Line: 3, Message: "Chain 'NOPE' does not exist"}, // which shows only at COMMIT
 		}},
+		{"a mistake in an included file", topo.Ruleset{Tool: topo.Nftables, Text: "table ip a {\n}\ninclude \"" + included + "\""}, []ruleset.Complaint{
+			{Line: 3, Column: 1, Message: "in the included file " + included + ", line 2: syntax error, unexpected newline, expecting string"},
+		}},
+		{"a shell command", topo.Ruleset{Tool: topo.Iptables, Text: "iptables -A FORWARD -j DROP"}, []ruleset.Complaint{
+			{Line: 1, Message: "iptables-restore refuses this line: it takes what iptables-save prints, *filter, rules such as -A FORWARD -j DROP, and COMMIT"},
+		}},
+		{"no COMMIT", topo.Ruleset{Tool: topo.Iptables, Text: "*filter\n-A INPUT -j DROP\n"}, []ruleset.Complaint{{Line: 2, Message: "COMMIT expected after this line"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			tool(t, c.ruleset.Tool)
