@@ -2,8 +2,10 @@ package run_test
 
 import (
 	"testing"
+	"time"
 
 	"testbed/agents"
+	"testbed/observe"
 	"testbed/scenarios/spec"
 	"testbed/topo"
 )
@@ -25,5 +27,18 @@ func TestHTTPSThroughAPortForwarding(t *testing.T) {
 		if o.Outcome != agents.Connected || o.Status != 200 {
 			t.Errorf("by %s over %s: %s, status %d: %s", c.host, c.family, o.Outcome, o.Status, o.Detail)
 		}
+	}
+}
+
+// A step that ends later, by its own timeout, has its connection's time from the packets.
+func TestConnectTimeOfARequestThatTimesOut(t *testing.T) {
+	topology := straight(topo.Rule{Name: "unused", Hook: topo.Input, Match: topo.Match{Proto: "udp"}, Action: topo.Accept})
+	topology.Nodes[1].Listen = []topo.Listener{{Port: 80, Serve: topo.ServeSilent}}
+	o, err := open(t, topology).HTTP(t.Context(), spec.HTTP{From: "client", URL: "http://server/", Target: target("server", 80), Path: "/", Timeout: 300 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Outcome != agents.TimedOut || !o.Deadline || o.ConnectSource != observe.FromPackets || *o.ConnectTime > 200*time.Millisecond {
+		t.Errorf("%s, connected after %v (from %s); want timed-out, and the time from the packets", o.Outcome, *o.ConnectTime, o.ConnectSource)
 	}
 }

@@ -267,7 +267,7 @@ const idle = 500 * time.Millisecond
 // does keeps one from being seen, the agent's clock stands. The attempt of a
 // connect step took just as long.
 func (w *watch) connectTime(o *verdict.Observation, js []observe.Journey) {
-	if o.CallTime == nil || o.Deadline || len(js) == 0 {
+	if o.CallTime == nil || o.Deadline && o.Attempt != agents.Connected || len(js) == 0 {
 		return
 	}
 	returned := o.Began.Add(*o.CallTime)
