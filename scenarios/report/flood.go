@@ -43,7 +43,7 @@ func (e *evidence) floodArrived() string {
 	if f.Answered > 0 {
 		answers = fmt.Sprint(f.Answered)
 	}
-	return fmt.Sprintf("It received %s and answered %s with a SYN-ACK.", what, answers)
+	return fmt.Sprintf("%s received %s and answered %s with a SYN-ACK.", e.server, what, answers)
 }
 
 // cookies tells of a listener that keeps no state for what it answers.
@@ -58,7 +58,7 @@ func (e *evidence) cookies() string {
 		parts = append(parts, fmt.Sprintf("%d came back in an ACK and made a connection", n))
 	}
 	if n := c["SyncookiesFailed"]; n > 0 {
-		parts = append(parts, fmt.Sprintf("%d ACKs had none that is valid", n))
+		parts = append(parts, count(int(n), "ACK")+" had none that is valid")
 	}
 	if len(parts) > 0 {
 		text += "; " + strings.Join(parts, ", ")

@@ -29,11 +29,11 @@ func TestFloodStory(t *testing.T) {
 		"a full queue": {
 			verdict.FloodResult{From: "203.0.113.0/24", Spoofed: true, Sent: 1000, Arrived: 1000, Answered: 13, Counters: map[string]uint64{"ListenDrops": 987}},
 			[]string{"attacker sent 1000 SYNs to server:80 from addresses of 203.0.113.0/24 that are not its own in 2s, 500 a second.",
-				"It received all of them and answered 13 with a SYN-ACK.", "server dropped 987 SYNs, of whomever, because its queue of half-open connections was full"},
+				"server received all of them and answered 13 with a SYN-ACK.", "server dropped 987 SYNs, of whomever, because its queue of half-open connections was full"},
 		},
 		"cookies": {
 			verdict.FloodResult{From: "203.0.113.0/24", Spoofed: true, Sent: 1000, Arrived: 900, Answered: 900, Counters: map[string]uint64{"SyncookiesSent": 880, "SyncookiesRecv": 4, "SyncookiesFailed": 1}},
-			[]string{"It received 900 of them and answered 900", "it sent 880 SYN cookies, for which it keeps no state; 4 came back in an ACK and made a connection, 1 ACKs had none that is valid."},
+			[]string{"server received 900 of them and answered 900", "it sent 880 SYN cookies, for which it keeps no state; 4 came back in an ACK and made a connection, 1 ACK had none that is valid."},
 		},
 		"kept away": {
 			verdict.FloodResult{From: "10.0.0.1/32", Sent: 10, Failed: 5, Errno: "EPERM"},
