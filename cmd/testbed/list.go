@@ -26,7 +26,8 @@ func newList() *cobra.Command {
 		Short: "List the scenarios that come with the testbed",
 		Long: `List shows the library of scenarios by theme, with what each one shows. With
 words it shows those in which every word occurs: in the name, the summary, or
-anywhere in the file, such as an outcome, an errno or a key.
+anywhere in the file, such as an outcome, an errno or a key. The beginning of a
+word will do; words in quotes must stand together.
 
 The library is in the program; show prints a scenario, to run it or to change it.`,
 		Example: `  testbed list                          all of them
@@ -54,12 +55,31 @@ func (f *listFlags) run(words []string) error {
 	}
 	selected := index.Select(all, words)
 	if len(selected) == 0 {
-		return usage("no scenario has all of these words: %s\n  all of them: testbed list", strings.Join(words, ", "))
+		return noneHas(all, words)
 	}
 	if f.markdown {
 		return index.Markdown(os.Stdout, selected)
 	}
 	return report.IndexText(os.Stdout, selected, textOptions(os.Stdout, f.color, f.ascii))
+}
+
+// maxNear is how many scenarios are named where none has all words.
+const maxNear = 6
+
+// noneHas says which scenarios have most of the words that none has all of.
+func noneHas(all []index.Section, words []string) error {
+	single := strings.Fields(strings.Join(words, " "))
+	names, nowhere := index.Nearest(all, single)
+	hint := ""
+	if len(nowhere) > 0 && len(nowhere) < len(single) {
+		hint += "\n  in none: " + strings.Join(nowhere, ", ")
+	}
+	if n := len(names); n > maxNear {
+		hint += fmt.Sprintf("\n  with most of them: %s, and %d more", strings.Join(names[:maxNear], ", "), n-maxNear)
+	} else if n > 0 {
+		hint += "\n  with most of them: " + strings.Join(names, ", ")
+	}
+	return usage("no scenario has all of these words: %s%s\n  every scenario: testbed list", strings.Join(words, ", "), hint)
 }
 
 func newShow() *cobra.Command {

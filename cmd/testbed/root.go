@@ -93,9 +93,24 @@ func subcommands(cmd *cobra.Command) (names []string) {
 // usageArgs makes wrong arguments an error of the command line.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usage("%w\nSee: %s --help", err, cmd.CommandPath())
+		err := check(cmd, args)
+		if err == nil {
+			return nil
 		}
-		return nil
+		if strings.Contains(err.Error(), "arg(s)") { // cobra's words for a number that is wrong
+			err = fmt.Errorf("%s takes %s, and got %s", cmd.Name(), strings.TrimPrefix(cmd.Use, cmd.Name()+" "), number(args))
+		}
+		return usage("%w\nSee: %s --help", err, cmd.CommandPath())
 	}
+}
+
+// number is how many arguments there are, in words.
+func number(args []string) string {
+	switch len(args) {
+	case 0:
+		return "nothing"
+	case 1:
+		return fmt.Sprintf("only %q", args[0])
+	}
+	return fmt.Sprintf("%d arguments", len(args))
 }

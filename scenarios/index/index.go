@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"testbed/scenarios"
 	"testbed/scenarios/spec"
@@ -67,16 +69,14 @@ func entry(file string) (Entry, error) {
 }
 
 // Select keeps the scenarios in which every word is found, whatever its case: in the
-// theme, the name, the summary, the tags or the file.
+// theme, the name, the summary, the tags or the file, where a word begins there.
 func Select(all []Section, words []string) []Section {
 	var kept []Section
 	for _, s := range all {
 		of := s
 		of.Entries = nil
 		for _, e := range s.Entries {
-			text := strings.ToLower(strings.Join([]string{s.Title, s.Folder, e.Name, e.Summary, strings.Join(e.Tags, " "), string(e.Source)}, "\n"))
-			lacks := func(word string) bool { return !strings.Contains(text, strings.ToLower(word)) }
-			if !slices.ContainsFunc(words, lacks) {
+			if len(e.lacks(s, words)) == 0 {
 				of.Entries = append(of.Entries, e)
 			}
 		}
@@ -86,6 +86,55 @@ func Select(all []Section, words []string) []Section {
 	}
 	return kept
 }
+
+// Nearest are the names of the scenarios in which the most words are found, where no
+// scenario has all of them, and the words that are in none.
+func Nearest(all []Section, words []string) (names, nowhere []string) {
+	most := 1
+	nowhere = slices.Clone(words)
+	for _, s := range all {
+		for _, e := range s.Entries {
+			lacking := e.lacks(s, words)
+			nowhere = slices.DeleteFunc(nowhere, func(w string) bool { return !slices.Contains(lacking, w) })
+			switch n := len(words) - len(lacking); {
+			case n > most:
+				most, names = n, []string{e.Name}
+			case n == most:
+				names = append(names, e.Name)
+			}
+		}
+	}
+	return names, nowhere
+}
+
+// lacks are the words that are found nowhere in a scenario of a theme.
+func (e *Entry) lacks(s Section, words []string) (lacking []string) {
+	text := strings.ToLower(strings.Join([]string{s.Title, s.Folder, e.Name, e.Summary, strings.Join(e.Tags, " "), string(e.Source)}, "\n"))
+	for _, w := range words {
+		if !begins(text, strings.ToLower(w)) {
+			lacking = append(lacking, w)
+		}
+	}
+	return lacking
+}
+
+// begins tells whether a word is found in a text where a word of the text begins.
+func begins(text, word string) bool {
+	for from := 0; ; {
+		i := strings.Index(text[from:], word)
+		if i < 0 {
+			return false
+		}
+		before, _ := utf8.DecodeLastRuneInString(text[:from+i])
+		first, _ := utf8.DecodeRuneInString(word)
+		if !isWord(before) || !isWord(first) {
+			return true
+		}
+		from += i + 1
+	}
+}
+
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // Find is the scenario of that name or path, and the names of all, for a message.
 func Find(all []Section, name string) (found *Entry, names []string) {

@@ -44,6 +44,8 @@ func TestSelect(t *testing.T) {
 		{[]string{"EHOSTUNREACH", "arp"}, "no-such-host", "no-route"},
 		{[]string{"hours in seconds", "keepalive", "five hours"}, "nat-keepalive", "keepalive"},
 		{[]string{"firewall-drop", "no such word"}, "", "firewall-drop"},
+		{[]string{"hang"}, "mtu-black-hole", "firewall-drop"}, // which names changes
+		{[]string{"backlog"}, "syn-flood", "firewall-drop"},
 		{nil, "keepalive", ""},
 	} {
 		var names []string
@@ -55,6 +57,16 @@ func TestSelect(t *testing.T) {
 		if c.with != "" && !slices.Contains(names, c.with) || slices.Contains(names, c.sans) {
 			t.Errorf("%q selects %q; expected %q and not %q", c.words, names, c.with, c.sans)
 		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	names, nowhere := index.Nearest(all(t), []string{"qqq", "ssh", "hangs", "no-word"})
+	if !slices.Equal(names, []string{"mtu-black-hole"}) || !slices.Equal(nowhere, []string{"qqq", "no-word"}) {
+		t.Errorf("nearest are %q, and %q are in none", names, nowhere)
+	}
+	if names, nowhere := index.Nearest(all(t), []string{"qqq"}); names != nil || len(nowhere) != 1 {
+		t.Errorf("nearest to what is in none are %q (%q)", names, nowhere)
 	}
 }
 
