@@ -40,6 +40,32 @@ func (m *Mutants) skipped() bool {
 	return m.Original != nil && m.Original.Skipped != "" && m.Original.Err == nil
 }
 
+// interrupted tells whether Ctrl-C is all that keeps the scenario from being as it
+// should be.
+func (m *Mutants) interrupted() bool {
+	stopped := false
+	for i, r := range append([]*verdict.Result{m.Original}, m.Mutated...) {
+		switch {
+		case r == nil:
+		case isInterrupt(r.Err):
+			stopped = true
+		case i == 0 && !r.OK(), i > 0 && !noticed(r):
+			return false
+		}
+	}
+	return stopped
+}
+
+// noticed is how many of the mutations were noticed.
+func (m *Mutants) noticed() (n int) {
+	for _, r := range m.Mutated {
+		if noticed(r) {
+			n++
+		}
+	}
+	return n
+}
+
 // noticed tells whether an expectation was not met.
 func noticed(r *verdict.Result) bool { return r != nil && r.Err == nil && !r.OK() }
 
@@ -69,18 +95,14 @@ func (t *text) mutantsHeading(m *Mutants) {
 	switch {
 	case m.skipped():
 		state = t.warn("skipped")
+	case m.interrupted():
+		state = t.warn("INTERRUPTED")
 	case !m.OK():
 		state = t.bad("FAILED")
 	}
-	n := 0
-	for _, r := range m.Mutated {
-		if noticed(r) {
-			n++
-		}
-	}
 	line := t.strong(inline(m.Scenario.Name, maxField)) + "  " + state
 	if all := len(m.Mutated); all > 0 && !m.skipped() {
-		line += "  " + t.dim(fmt.Sprintf("%d of %s noticed", n, count(all, "mutation")))
+		line += "  " + t.dim(fmt.Sprintf("%d of %s noticed", m.noticed(), count(all, "mutation")))
 	}
 	t.line(line)
 }
@@ -151,31 +173,36 @@ func unlike(c *verdict.Check) string {
 	return fmt.Sprintf("%s: expected %s, observed %s", inline(c.Key, maxField), expectation(*c), inline(c.Observed, maxField))
 }
 
-// MutantsSummary writes one line about several scenarios' mutations. wall is the
-// time that all took.
+// MutantsSummary writes one line about several scenarios' mutations: how many scenarios
+// are as they should be, and the names of the others. wall is the time that all took.
 func MutantsSummary(w io.Writer, all []*Mutants, wall time.Duration) error {
-	var ok, mutations, missed, failed int
+	var ok, mutations, seen int
+	var failed, stopped, skipped []string
 	for _, m := range all {
+		name := inline(m.Scenario.Name, maxField)
 		switch {
+		case m.skipped():
+			skipped = append(skipped, name)
+			continue
 		case m.OK():
 			ok++
-		case m.Original == nil || !m.Original.OK() || len(m.Mutated) == 0:
-			failed++
+		case m.interrupted():
+			stopped = append(stopped, name)
+		default:
+			failed = append(failed, name)
 		}
-		for _, r := range m.Mutated {
-			mutations++
-			if m.Original != nil && m.Original.OK() && !m.skipped() && !noticed(r) {
-				missed++
-			}
+		mutations += len(m.Mutated)
+		seen += m.noticed()
+	}
+	line := fmt.Sprintf("%s: %d ok", count(len(all), "scenario"), ok)
+	for _, g := range []struct {
+		what  string
+		names []string
+	}{{"failed", failed}, {"interrupted", stopped}, {"skipped", skipped}} {
+		if len(g.names) > 0 {
+			line += fmt.Sprintf(", %d %s (%s)", len(g.names), g.what, someNames(g.names))
 		}
 	}
-	_, err := fmt.Fprintf(w, "%s: %d ok; %s", count(len(all), "scenario"), ok, count(mutations, "mutation"))
-	if missed > 0 {
-		fmt.Fprintf(w, ", %d that nothing notices or that could not run", missed)
-	}
-	if failed > 0 {
-		fmt.Fprintf(w, "; %s without mutations, or not green without them", count(failed, "scenario"))
-	}
-	fmt.Fprintf(w, " in %s\n", seconds(wall))
+	_, err := fmt.Fprintf(w, "%s; %d of %s noticed in %s\n", line, seen, count(mutations, "mutation"), seconds(wall))
 	return err
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -44,6 +45,9 @@ func TestMutants(t *testing.T) {
 		{"without mutations", mutants(green), false, "It names no mutation"},
 		{"red anyway", mutants(red, red), false, "It fails without any mutation: testbed run web.yaml"},
 		{"could not run at all", mutants(broke, red), false, "no memory"},
+		{"interrupted", mutants(&verdict.Result{Err: context.Canceled}, red), false, "web  INTERRUPTED"},
+		{"interrupted in a mutant", mutants(green, &verdict.Result{Err: context.Canceled}, red), false, "web  INTERRUPTED"},
+		{"interrupted, and not noticed before", mutants(green, &verdict.Result{Err: context.Canceled}, green), false, "web  FAILED"},
 		{"skipped", mutants(&verdict.Result{Skipped: "for Linux >= 6.5"}, green), true, "for Linux >= 6.5"},
 	} {
 		var b strings.Builder
@@ -57,13 +61,13 @@ func TestMutants(t *testing.T) {
 }
 
 func TestMutantsSummary(t *testing.T) {
-	green, red := &verdict.Result{}, dropped(7*time.Second, 0)
+	green, red, stopped := &verdict.Result{}, dropped(7*time.Second, 0), &verdict.Result{Err: context.Canceled}
 	red.Steps[0].Verdict = verdict.Verdict{}
 	var b strings.Builder
-	if err := MutantsSummary(&b, []*Mutants{mutants(green, red), mutants(green, green, red), mutants(green)}, 3*time.Second); err != nil {
+	if err := MutantsSummary(&b, []*Mutants{mutants(green, red), mutants(green, green, red), mutants(green), mutants(stopped, red), mutants(&verdict.Result{Skipped: "for Linux >= 6.5"}, green)}, 3*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if want := "3 scenarios: 1 ok; 3 mutations, 1 that nothing notices or that could not run; 1 scenario without mutations, or not green without them in 3.0 s\n"; b.String() != want {
+	if want := "5 scenarios: 1 ok, 2 failed (web, web), 1 interrupted (web), 1 skipped (web); 3 of 4 mutations noticed in 3.0 s\n"; b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}
 }
