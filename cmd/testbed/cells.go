@@ -21,8 +21,8 @@ func (f *cellFlags) add(c *cobra.Command) {
 
 // pick is what the flags leave of scenarios.
 func (f *cellFlags) pick(list []*spec.Scenario) ([]*spec.Scenario, error) {
-	if f.repeat < 0 {
-		return nil, usage("--repeat %d: it takes 0 or more", f.repeat)
+	if f.repeat < 0 || f.repeat > spec.MaxRepeat {
+		return nil, usage("--repeat %d: it takes 0 to %d", f.repeat, spec.MaxRepeat)
 	}
 	if len(f.cells) == 0 && f.repeat == 0 {
 		return list, nil
@@ -40,6 +40,9 @@ func (f *cellFlags) pick(list []*spec.Scenario) ([]*spec.Scenario, error) {
 		one, err := s.Only(values, f.repeat)
 		if err != nil {
 			return nil, usage("--cell: %w", err)
+		}
+		if n := one.Runs(); f.repeat > 0 && n > spec.MaxRuns {
+			return nil, usage("--repeat %d: %s would be run %d times, more than %d: --cell picks some of its cells", f.repeat, s.Name, n, spec.MaxRuns)
 		}
 		picked[i] = one
 	}

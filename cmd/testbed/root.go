@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // newRoot is the command with all its subcommands.
@@ -30,6 +33,10 @@ observed. Nothing of the host is touched, and no root is needed.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var value *pflag.InvalidValueError
+		if errors.As(err, &value) && errors.Is(err, strconv.ErrSyntax) && value.GetFlag().Value.Type() == "int" {
+			err = fmt.Errorf("--%s %s: it takes a whole number", value.GetFlag().Name, value.GetValue())
+		}
 		return usage("%w\nSee: %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(newRun(), newExplore(), newMutate(), newList(), newShow(), newValidate(), newDoctor(), newSchema(), newExec(), newKernel(), newVersion())

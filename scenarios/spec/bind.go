@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -133,6 +134,10 @@ func (d *decoder) leaf(key string, n ast.Node, l leaf) bool {
 		if right := l.parse(scalar{}); right != nil {
 			c.valid = right.valid
 		}
+		if _, text := l.(*script); text {
+			c.valid = wantScript
+		}
+		c.valid = cmp.Or(c.valid, key+": value")
 	}
 	if strings.Contains(s.text, "${") {
 		c = bad("a parameter such as %s cannot stand here", quote(s.text)).want("parameters in " + strings.Join(parametric, ", ") + "; here a value")

@@ -86,9 +86,9 @@ func (b *builder) head(raw *rawScenario) {
 	}
 	if raw.Repeat != nil {
 		b.sc.Repeat = raw.Repeat.V
-		if cells := b.combined(); cells <= maxCells && cells*b.sc.Repeat > maxRuns {
-			b.add(raw.Repeat.mark, bad("repeat: %d times %d combinations of values are more than %d runs", b.sc.Repeat, cells, maxRuns).
-				want(fmt.Sprintf("at most repeat: %d", maxRuns/cells)))
+		if cells := b.combined(); cells <= maxCells && cells*b.sc.Repeat > MaxRuns {
+			b.add(raw.Repeat.mark, bad("repeat: %d times %d combinations of values are more than %d runs", b.sc.Repeat, cells, MaxRuns).
+				want(fmt.Sprintf("at most repeat: %d", MaxRuns/cells)))
 		}
 	}
 	if raw.Kernels != nil {

@@ -8,12 +8,12 @@ import (
 
 // What a matrix may ask for.
 const (
-	// maxCells bounds the combinations of a matrix, maxRuns them times the
-	// repetitions, and maxCellTokens them times the words of the file, each of which
+	// maxCells bounds the combinations of a matrix, MaxRepeat the repetitions of each,
+	// MaxRuns them all, and maxCellTokens them times the words of the file, each of which
 	// is decoded anew.
 	maxCells      = 1000
-	maxRepeat     = 10_000
-	maxRuns       = 100_000
+	MaxRepeat     = 10_000
+	MaxRuns       = 100_000
 	maxCellTokens = 4_000_000
 )
 
@@ -29,7 +29,7 @@ func (m *rawMatrix) read(d *decoder, _ string, n ast.Node) bool {
 type repetitions struct{ value[int] }
 
 func (v *repetitions) parse(s scalar) (c *complaint) {
-	v.V, c = between(s, 1, maxRepeat, "a number from 1 to 10000")
+	v.V, c = between(s, 1, MaxRepeat, "a number from 1 to 10000")
 	return c
 }
 

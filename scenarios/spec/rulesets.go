@@ -17,6 +17,8 @@ type script struct {
 	first int
 }
 
+const wantScript = "text of several lines after key: | on lines of their own, further in"
+
 func (v *script) read(d *decoder, key string, n ast.Node) bool {
 	if !d.leaf(key, n, v) {
 		return false
@@ -29,12 +31,11 @@ func (v *script) read(d *decoder, key string, n ast.Node) bool {
 }
 
 func (v *script) parse(s scalar) *complaint {
-	const valid = "text of several lines after key: | on lines of their own, further in"
 	if s.kind != textKind {
-		return bad("must be text, not %s %s", s.kind, quote(s.text)).want(valid)
+		return bad("must be text, not %s %s", s.kind, quote(s.text)).want(wantScript)
 	}
 	if strings.ContainsRune(s.text, 0) {
-		return bad("has a NUL character in it").want(valid)
+		return bad("has a NUL character in it").want(wantScript)
 	}
 	v.V = s.text
 	return nil
