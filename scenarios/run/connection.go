@@ -366,8 +366,7 @@ func (l *Lab) again(o *verdict.Observation, c *connection) error {
 		o.Target = p.Nodes[c.target].Name
 	}
 	o.Path = l.path(p.Walk(c.from, c.remote), c)
-	rules, err := l.net.Rules()
-	c.watch.rules = rules
+	err := c.watch.step()
 	o.Estimate = c.estimate()
 	if t := l.tracer(); t != nil {
 		c.states = t.Mark()

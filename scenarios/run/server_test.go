@@ -42,3 +42,28 @@ func TestConnectTimeOfARequestThatTimesOut(t *testing.T) {
 		t.Errorf("%s, connected after %v (from %s); want timed-out, and the time from the packets", o.Outcome, *o.ConnectTime, o.ConnectSource)
 	}
 }
+
+// The packets of a step before have used up what rules matched until then, and nothing
+// of what they match now.
+func TestDropsOfOneStepAfterAnother(t *testing.T) {
+	topology := behindNAT()
+	topology.Nodes[1].Firewall = []topo.Rule{{Name: "acks", Hook: topo.Forward, Match: topo.Match{Proto: "tcp", Flags: topo.ACK}, Action: topo.DropPacket}}
+	lab := open(t, topology)
+	if _, err := lab.Connect(t.Context(), spec.Connect{From: "phone", Target: target("server", 7), As: "app"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		o, err := lab.Exchange(t.Context(), spec.Exchange{Connection: "app", Send: "hello", Timeout: 600 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Outcome != agents.TimedOut || len(o.Journeys) == 0 {
+			t.Errorf("%s after %d segments, want timed-out", o.Outcome, len(o.Journeys))
+		}
+		for _, j := range o.Journeys {
+			if j.Sender == "phone" && j.Fate.Drop.Rule != "acks" {
+				t.Errorf("a segment had the fate %+v, want that the rule dropped it", j.Fate)
+			}
+		}
+	}
+}

@@ -34,7 +34,9 @@ type watch struct {
 	// packets need not be followed again and again.
 	bulk int
 
-	rules []observe.RuleCount
+	// rules are the counters that what matched is reckoned from, and past is what had
+	// matched before, since the watch began.
+	rules, past []observe.RuleCount
 	// crossed is what had crossed the links before; see Lab.crossed.
 	crossed [][2]netem.Counters
 }
@@ -50,14 +52,43 @@ func (l *Lab) watch() (*watch, error) {
 	return w, err
 }
 
-// matched are the rules that matched since the watch began. Counters that are
-// less than they were have begun again.
+// matched are the rules that matched since the watch, or the latest step that it
+// observes, began.
 func (w *watch) matched() ([]observe.RuleCount, error) {
 	now, err := w.lab.net.Rules()
 	if err != nil {
 		return nil, err
 	}
-	var out []observe.RuleCount
+	return w.matchedUntil(now), nil
+}
+
+// step has what matched reckoned from now on.
+func (w *watch) step() error {
+	now, err := w.lab.net.Rules()
+	if err != nil {
+		return err
+	}
+	w.past, w.rules = w.all(w.matchedUntil(now)), now
+	return nil
+}
+
+// all are the rules that matched since the watch began, of which some did since the
+// latest step.
+func (w *watch) all(since []observe.RuleCount) []observe.RuleCount {
+	all := slices.Clone(w.past)
+	for _, r := range since {
+		if i := slices.IndexFunc(all, func(b observe.RuleCount) bool { return b.Node == r.Node && b.Rule == r.Rule }); i >= 0 {
+			all[i].Packets += r.Packets
+		} else {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// matchedUntil is matched by counters that were read already. Those that are less than
+// they were have begun again.
+func (w *watch) matchedUntil(now []observe.RuleCount) (out []observe.RuleCount) {
 	for _, r := range now {
 		i := slices.IndexFunc(w.rules, func(b observe.RuleCount) bool { return b.Node == r.Node && b.Rule == r.Rule })
 		if i >= 0 && w.rules[i].Packets <= r.Packets {
@@ -67,7 +98,7 @@ func (w *watch) matched() ([]observe.RuleCount, error) {
 			out = append(out, r)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // flow are the journeys of one connection since the watch began.
@@ -203,7 +234,7 @@ func (w *watch) observe(o *verdict.Observation, c *connection) error {
 	if err != nil {
 		return err
 	}
-	whole := w.flow(c, rules)
+	whole := w.flow(c, w.all(rules)) // earlier packets take their share of what matched
 	w.followMapping(o, c, whole)
 	markTurnedAway(w.lab.net.Plan, whole, o.Target, turnedAway.since(c.turnedAway))
 	c.turnedAway = turnedAway
