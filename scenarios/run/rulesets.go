@@ -11,11 +11,13 @@ import (
 
 // located is an error that says where in the scenario's file it comes from, a
 // *spec.Problems, where that is a ruleset which its tool refuses, or a sysctl's value
-// which the kernel does.
+// which the kernel does. A sysctl that the kernel lacks is told with its place too, and
+// stays what it is: another kernel may have it.
 func located(s *spec.Scenario, err error) error {
 	var (
 		refused *ruleset.Invalid
 		value   *rtnl.SysctlValue
+		unknown *rtnl.UnknownSysctl
 	)
 	problems := &spec.Problems{}
 	switch {
@@ -31,6 +33,10 @@ func located(s *spec.Scenario, err error) error {
 		}
 		if p, ok := s.MisplacedSysctl(value.Name, value.Value, message); ok {
 			problems.List = append(problems.List, p)
+		}
+	case errors.As(err, &unknown):
+		if place := s.SysctlPlace(unknown.Name); place != "" {
+			return fmt.Errorf("%s: %w", place, err)
 		}
 	}
 	if len(problems.List) == 0 {

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -74,13 +75,27 @@ func (s *Scenario) Misplaced(r topo.Ruleset, line, column int, message string) P
 // MisplacedSysctl is a complaint about a sysctl's value as a problem of the scenario's
 // file, at the first place that gives the sysctl this value; false where none does.
 func (s *Scenario) MisplacedSysctl(name, value, message string) (Problem, bool) {
-	entry := regexp.MustCompile(regexp.QuoteMeta(name) + `\??["']?\s*:\s*["']?(` + regexp.QuoteMeta(value) + `)(?:["'\s,}]|$)`)
+	p, ok := s.sysctl(regexp.QuoteMeta(name) + `\??["']?\s*:\s*["']?(` + regexp.QuoteMeta(value) + `)(?:["'\s,}]|$)`)
+	p.Message, p.Valid = name+": "+message, "a value that the kernel's documentation names for it (ip-sysctl)"
+	return p, ok
+}
+
+// SysctlPlace is where the scenario's file first sets a sysctl, as FILE:LINE:COLUMN;
+// empty where it does not.
+func (s *Scenario) SysctlPlace(name string) string {
+	p, ok := s.sysctl(`(?:^|[\s{,"'])(` + regexp.QuoteMeta(name) + `)["']?\s*:`)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+// sysctl is the first place where a pattern matches, at its group.
+func (s *Scenario) sysctl(pattern string) (Problem, bool) {
+	entry := regexp.MustCompile(pattern)
 	for i, line := range strings.Split(string(s.Source), "\n") {
 		if at := entry.FindStringSubmatchIndex(line); at != nil {
-			return Problem{
-				File: s.File, Line: i + 1, Column: len([]rune(line[:at[2]])) + 1, Message: name + ": " + message, Source: strings.TrimSuffix(line, "\r"),
-				Valid: "a value that the kernel's documentation names for it (ip-sysctl)",
-			}, true
+			return Problem{File: s.File, Line: i + 1, Column: len([]rune(line[:at[2]])) + 1, Source: strings.TrimSuffix(line, "\r")}, true
 		}
 	}
 	return Problem{}, false
