@@ -31,6 +31,12 @@ func (b *builder) segment(r *rawSegment) Segment {
 	if r.From != nil {
 		s.From, s.Link = b.sender("from", r.From)
 	}
+	if r.Saddr != nil {
+		s.Saddr = r.Saddr.V
+	}
+	if r.Daddr != nil {
+		s.Daddr = r.Daddr.V
+	}
 	if r.Sport != nil {
 		s.Sport = r.Sport.V
 	}
@@ -108,6 +114,8 @@ func segmentText(s *Segment) string {
 			add(true, "%s", n.name+equals(n.c.Text))
 		}
 	}
+	add(s.Saddr.IsValid(), "saddr=%s", s.Saddr)
+	add(s.Daddr.IsValid(), "daddr=%s", s.Daddr)
 	add(!s.Sport.IsZero(), "sport=%s", portsText(s.Sport))
 	add(!s.Dport.IsZero(), "dport=%s", portsText(s.Dport))
 	if s.Options != nil {

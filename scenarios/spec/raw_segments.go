@@ -16,6 +16,8 @@ type rawSegment struct {
 	From    *place      `json:"from" doc:"who sent it: a node, or a link with a fault that resets, as [a, b]"`
 	Seq     *count      `json:"seq" doc:"its sequence number, relative to its sender's initial one"`
 	Ack     *count      `json:"ack" doc:"its acknowledgement number, relative to the other end's initial sequence number"`
+	Saddr   *address    `json:"saddr" doc:"the source address as it was sent"`
+	Daddr   *address    `json:"daddr" doc:"the destination address as it was sent"`
 	Sport   *ports      `json:"sport" doc:"the source port as it was sent, or a range a-b"`
 	Dport   *ports      `json:"dport" doc:"the destination port as it was sent, or a range a-b"`
 	Payload *count      `json:"payload" doc:"the bytes of data in it"`

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"net/netip"
+
 	"testbed/observe"
 	"testbed/topo"
 )
@@ -19,7 +21,9 @@ type Segment struct {
 	// Seq and Ack are relative to the initial sequence numbers of its sender and of
 	// the other end. Payload is in bytes, Window as in the header, not scaled.
 	Seq, Ack, Payload, Window *Count
-	// Sport and Dport are the ports as its sender sent them.
+	// Saddr and Daddr are the addresses, Sport and Dport the ports, as its sender
+	// sent them.
+	Saddr, Daddr netip.Addr
 	Sport, Dport topo.PortRange
 	Options      *Options
 	// ECE and CWR are flags, ECN the codepoint of the IP header.

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"net/netip"
 
 	"testbed/observe"
 	"testbed/scenarios/spec"
@@ -23,6 +24,8 @@ func differs(want *spec.Segment, got *numbered) differences {
 	d.count("ack", want.Ack, int(got.ack), t.Flags&topo.ACK != 0)
 	d.count("len", want.Payload, t.Payload, true)
 	d.count("win", want.Window, int(t.Window), true)
+	d.address("saddr", want.Saddr, got.Packet().Src)
+	d.address("daddr", want.Daddr, got.Packet().Dst)
 	d.port("sport", want.Sport, t.SrcPort)
 	d.port("dport", want.Dport, t.DstPort)
 	d.truth("ece", want.ECE, t.ECE)
@@ -70,6 +73,12 @@ func (d *differences) count(name string, want *spec.Count, got int, there bool) 
 		d.add(name+" ", countText(*want), "none")
 	case !within(*want, got):
 		d.add(name+" ", countText(*want), fmt.Sprint(got))
+	}
+}
+
+func (d *differences) address(name string, want, got netip.Addr) {
+	if want.IsValid() && want != got {
+		d.add(name+" ", want.String(), got.String())
 	}
 }
 

@@ -33,7 +33,7 @@ func TestSegments(t *testing.T) {
 	handshake, exchange := []observe.Journey{syn, synAck, ack}, []observe.Journey{early, hello, lost, echo, fin}
 	three := []spec.Segment{
 		{Flags: "SYN", From: "client", Seq: number(0), Dport: topo.PortRange{First: 80, Last: 80}, Options: &spec.Options{MSS: &spec.Optional{Count: *number(1460)}, WScale: &spec.Optional{Count: *number(7)}, SACK: ptr(false)}},
-		{Flags: "SYN-ACK", From: "server", Seq: number(0), Ack: number(1), Sport: topo.PortRange{First: 80, Last: 80}, Options: &spec.Options{MSS: &spec.Optional{None: true}}},
+		{Flags: "SYN-ACK", From: "server", Seq: number(0), Ack: number(1), Saddr: server.Addr(), Daddr: client.Addr(), Sport: topo.PortRange{First: 80, Last: 80}, Options: &spec.Options{MSS: &spec.Optional{None: true}}},
 		{Flags: "ACK", From: "client", Seq: number(1), Ack: number(1), Payload: number(0)},
 	}
 	change := func(i int, f func(*spec.Segment)) []spec.Segment {
@@ -60,6 +60,8 @@ func TestSegments(t *testing.T) {
 		{"a node, and not the link", Connect, nil, handshake, change(1, func(s *spec.Segment) { s.From, s.Link = "", &[2]string{"client", "server"} }), "expected segment 2 with from client – server, observed from server"},
 		{"the link", Connect, nil, []observe.Journey{syn, made}, []spec.Segment{three[0], {Flags: "RST", Link: &[2]string{"client", "server"}, Ack: number(1)}}, ""},
 		{"another port", Connect, nil, handshake, change(0, func(s *spec.Segment) { s.Sport = topo.PortRange{First: 1, Last: 99} }), "segment 1 with sport 1-99, observed sport 40000"},
+		{"another source", Connect, nil, handshake, change(1, func(s *spec.Segment) { s.Saddr = client.Addr() }), "segment 2 with saddr 10.0.0.1, observed saddr 10.0.0.2"},
+		{"another destination", Connect, nil, handshake, change(1, func(s *spec.Segment) { s.Daddr = server.Addr() }), "segment 2 with daddr 10.0.0.2, observed daddr 10.0.0.1"},
 		{"no number", Connect, nil, handshake, change(0, func(s *spec.Segment) { s.Ack = number(0) }), "ack 0, observed ack none"},
 		{"an option that is there", Connect, nil, handshake, change(0, func(s *spec.Segment) { s.Options = &spec.Options{MSS: &spec.Optional{None: true}} }), "mss none, observed mss 1460"},
 		{"an option that is not there", Connect, nil, handshake, change(1, func(s *spec.Segment) { s.Options = &spec.Options{WScale: &spec.Optional{Count: *number(7)}} }), "wscale 7, observed wscale none"},
