@@ -20,11 +20,12 @@ type SYN struct {
 }
 
 // The layout of what Packet makes: headers without options, but for TCP's maximum
-// segment size.
+// segment size, without which its header is tcpMinimum long.
 const (
 	ipv4Header = 20
 	ipv6Header = 40
 	tcpHeader  = 24
+	tcpMinimum = 20
 	hopLimit   = 64
 	window     = 64240
 	mss        = 1460
@@ -79,16 +80,34 @@ func (s SYN) tcp(b, src, dst []byte) {
 	binary.BigEndian.PutUint16(b[16:], checksum(src, dst, b))
 }
 
-// checksum is that of a segment and its pseudo header (RFC 1071).
+// checksum is that of a segment and its pseudo header (RFC 1071), 0 where the
+// segment's own is in it and right.
 func checksum(src, dst, segment []byte) uint16 {
-	sum := uint32(unix.IPPROTO_TCP) + uint32(len(segment))
-	for _, part := range [][]byte{src, dst, segment} {
-		for i := 0; i+1 < len(part); i += 2 {
-			sum += uint32(binary.BigEndian.Uint16(part[i:]))
-		}
+	return ^fold(pseudo(src, dst, len(segment)) + words(segment))
+}
+
+// pseudo is the sum of the pseudo header of so long a segment (RFC 9293, section
+// 3.1).
+func pseudo(src, dst []byte, length int) uint32 {
+	return words(src) + words(dst) + unix.IPPROTO_TCP + uint32(length)
+}
+
+// words is the sum of the 16-bit words of at most 64 KiB, a last odd byte being the
+// first of its word.
+func words(b []byte) (sum uint32) {
+	for ; len(b) >= 2; b = b[2:] {
+		sum += uint32(binary.BigEndian.Uint16(b))
 	}
+	if len(b) == 1 {
+		sum += uint32(b[0]) << 8
+	}
+	return sum
+}
+
+// fold is a sum in ones' complement.
+func fold(sum uint32) uint16 {
 	for sum > 0xffff {
 		sum = sum>>16 + sum&0xffff
 	}
-	return ^uint16(sum)
+	return uint16(sum)
 }

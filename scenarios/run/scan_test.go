@@ -112,3 +112,31 @@ func TestScansRepeat(t *testing.T) {
 		}
 	}
 }
+
+// TestScanOfDamagedAnswers holds that an answer in which a link flips a bit is none, as
+// it is to a program that connects.
+func TestScanOfDamagedAnswers(t *testing.T) {
+	damage := &netem.Faults{{Name: "damage", Pick: netem.Pick{Flags: uint8(topo.SYN | topo.ACK)}, Do: netem.CorruptPacket}}
+	lab, err := run.Open(t.Context(), &topo.Topology{
+		Seed:  1,
+		Nodes: []topo.Node{{Name: "scanner", Role: topo.Host}, {Name: "server", Role: topo.Host, Listen: []topo.Listener{{Port: 80, Serve: topo.ServeEcho}}}},
+		Links: []topo.Link{{Ends: [2]string{"scanner", "server"}, Toward: [2]netem.Impairment{{Faults: damage}, {}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lab.Close() })
+	for _, family := range []spec.Family{spec.IPv4, spec.IPv6} {
+		o, err := lab.Scan(t.Context(), spec.Scan{From: "scanner", Host: "server", Ports: []uint16{79, 80}, Text: "79-80", Family: family})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if closed := o.Ports[0]; closed.State != agents.PortClosed {
+			t.Errorf("%s: %+v", family, closed)
+		}
+		p := o.Ports[1]
+		if p.State != agents.PortFiltered || p.Answer != agents.NoAnswer || len(p.Drops) == 0 || p.Drops[0].Fault != "damage" {
+			t.Errorf("%s: %+v", family, p)
+		}
+	}
+}
