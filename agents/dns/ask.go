@@ -138,7 +138,7 @@ func (s *Stub) try(ctx context.Context, name string, t topo.RecordType, server n
 		}
 		c.SetDeadline(time.Unix(1, 0))
 	}()
-	r, err := s.converse(c, b, id, q)
+	r, err := s.converse(c, b, id, name, q)
 	q.Elapsed = time.Since(q.Asked)
 	switch {
 	case err == nil && r.truncated && !overTCP:
@@ -209,7 +209,7 @@ func (s *Stub) dialTCP(ctx context.Context, q *Query, late *alarm.Alarm) (net.Co
 }
 
 // converse sends a question and reads until its answer comes.
-func (s *Stub) converse(c net.Conn, b []byte, id uint16, q *Query) (*reply, error) {
+func (s *Stub) converse(c net.Conn, b []byte, id uint16, name string, q *Query) (*reply, error) {
 	if q.TCP {
 		b = framed(b)
 	}
@@ -230,7 +230,7 @@ func (s *Stub) converse(c net.Conn, b []byte, id uint16, q *Query) (*reply, erro
 		if err != nil {
 			return nil, err
 		}
-		r, err := parse(answer, id, q.Type)
+		r, err := parse(answer, id, name, q.Type)
 		if err == nil || q.TCP {
 			return r, err
 		}

@@ -63,25 +63,49 @@ var errForeign = errors.New("not an answer to the question")
 
 // parse reads the answer to a question. errForeign means that it is none to that
 // one.
-func parse(b []byte, id uint16, t topo.RecordType) (*reply, error) {
+func parse(b []byte, id uint16, name string, t topo.RecordType) (*reply, error) {
 	var m dnsmessage.Message
 	if err := m.Unpack(b); err != nil {
 		return nil, err
 	}
-	if m.ID != id || !m.Response || len(m.Questions) != 1 || m.Questions[0].Type != types[t] {
+	if m.ID != id || !m.Response || len(m.Questions) != 1 {
 		return nil, errForeign
 	}
-	r := &reply{rcode: m.RCode, truncated: m.Truncated}
-	for _, a := range m.Answers {
-		switch body := a.Body.(type) {
+	q := m.Questions[0]
+	if q.Type != types[t] || q.Class != dnsmessage.ClassINET || !same(q.Name, strings.TrimSuffix(name, ".")+".") {
+		return nil, errForeign
+	}
+	return &reply{rcode: m.RCode, truncated: m.Truncated, addresses: addresses(m.Answers, q)}, nil
+}
+
+// addresses are those that records have for a question. As for glibc
+// (resolv/nss_dns/dns-host.c), records of other names are none, but for the name
+// that an alias before them stands for.
+func addresses(records []dnsmessage.Resource, q dnsmessage.Question) (found []netip.Addr) {
+	owner := q.Name.String()
+	for _, r := range records {
+		if r.Header.Class != q.Class || !same(r.Header.Name, owner) {
+			continue
+		}
+		switch body := r.Body.(type) {
+		case *dnsmessage.CNAMEResource:
+			owner = body.CNAME.String()
 		case *dnsmessage.AResource:
-			r.addresses = append(r.addresses, netip.AddrFrom4(body.A))
+			if q.Type == dnsmessage.TypeA {
+				found = append(found, netip.AddrFrom4(body.A))
+			}
 		case *dnsmessage.AAAAResource:
-			r.addresses = append(r.addresses, netip.AddrFrom16(body.AAAA))
+			if q.Type == dnsmessage.TypeAAAA {
+				found = append(found, netip.AddrFrom16(body.AAAA))
+			}
 		}
 	}
-	return r, nil
+	return found
 }
+
+// same tells whether names are the same, which their letters' case does not matter
+// for.
+func same(a dnsmessage.Name, b string) bool { return strings.EqualFold(a.String(), b) }
 
 // rcodes are the names of response codes (RFC 1035, section 4.1.1).
 var rcodes = map[dnsmessage.RCode]string{

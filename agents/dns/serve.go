@@ -46,9 +46,11 @@ type Server struct {
 	work    sync.WaitGroup
 }
 
+func newServer(o Options) *Server { return &Server{o: o, done: make(chan struct{})} }
+
 // Serve starts a server in a namespace. The caller closes it.
 func Serve(ns *netns.NS, o Options) (*Server, error) {
-	s := &Server{o: o, done: make(chan struct{})}
+	s := newServer(o)
 	err := ns.Do(func() error {
 		for _, network := range []string{"udp4", "udp6"} {
 			c, err := net.ListenUDP(network, &net.UDPAddr{Port: Port})
