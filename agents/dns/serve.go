@@ -25,6 +25,10 @@ const ttl = 60
 // backlog is that of the TCP listener.
 const backlog = 128
 
+// MostDelayed is how many answers of a server may wait for their time at once.
+// Questions beyond are not answered, as by a resolver that is overloaded.
+const MostDelayed = 1024
+
 // Zone is what a resolver knows: the addresses of a type that a name has for who
 // asks, and whether the name exists. It is called from several goroutines.
 type Zone func(asker netip.Addr, name string, t topo.RecordType) (addresses []netip.Addr, exists bool)
@@ -32,7 +36,8 @@ type Zone func(asker netip.Addr, name string, t topo.RecordType) (addresses []ne
 // Options of Serve.
 type Options struct {
 	Zone Zone
-	// Delay and Silent are as in topo.Resolver.
+	// Delay and Silent are as in topo.Resolver; no more than MostDelayed answers are
+	// delayed at once.
 	Delay  map[topo.RecordType]time.Duration
 	Silent []topo.RecordType
 }
@@ -42,11 +47,15 @@ type Server struct {
 	o       Options
 	stream  *tcp.Listener
 	sockets []*net.UDPConn
+	// delayed has a place for each answer that waits for its time.
+	delayed chan struct{}
 	done    chan struct{}
 	work    sync.WaitGroup
 }
 
-func newServer(o Options) *Server { return &Server{o: o, done: make(chan struct{})} }
+func newServer(o Options) *Server {
+	return &Server{o: o, delayed: make(chan struct{}, MostDelayed), done: make(chan struct{})}
+}
 
 // Serve starts a server in a namespace. The caller closes it.
 func Serve(ns *netns.NS, o Options) (*Server, error) {
@@ -160,15 +169,29 @@ func (s *Server) answer(asker netip.Addr, query []byte, most int, write func([]b
 		write(b)
 		return
 	}
-	a, err := alarm.Set(s.o.Delay[t])
+	s.later(s.o.Delay[t], func() { write(b) })
+}
+
+// later does something when so much time has passed, unless the server ends before or
+// has too much to do later already.
+func (s *Server) later(d time.Duration, do func()) {
+	select {
+	case s.delayed <- struct{}{}:
+	default:
+		return
+	}
+	leave := func() { <-s.delayed }
+	a, err := alarm.Set(d)
 	if err != nil {
+		leave()
 		return
 	}
 	s.work.Go(func() {
+		defer leave()
 		defer a.Stop()
 		select {
 		case <-a.C:
-			write(b)
+			do()
 		case <-s.done:
 		}
 	})

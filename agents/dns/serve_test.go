@@ -2,8 +2,11 @@ package dns
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
@@ -84,6 +87,57 @@ func TestWhatIsNoQuestionIsNotAnswered(t *testing.T) {
 	for name, b := range cases {
 		if got := answers(s, b, maxDatagram); len(got) != 0 {
 			t.Errorf("%s: %x", name, got)
+		}
+	}
+}
+
+// timers is how many timers of the kernel's this process has.
+func timers(t *testing.T) (n int) {
+	t.Helper()
+	const folder = "/proc/self/fd"
+	files, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if to, _ := os.Readlink(filepath.Join(folder, f.Name())); to == "anon_inode:[timerfd]" {
+			n++
+		}
+	}
+	return n
+}
+
+// However much is asked, no more than a number of answers wait for their time; they
+// go with the server.
+func TestDelayedAnswersAreBounded(t *testing.T) {
+	s := newServer(Options{Zone: zone, Delay: map[topo.RecordType]time.Duration{topo.A: time.Hour}})
+	before, query := timers(t), ask(t, host, topo.A)
+	for range MostDelayed + 10 {
+		s.answer(asker, query, maxDatagram, func([]byte) { t.Error("an answer before its time") })
+	}
+	if n := timers(t) - before; n != MostDelayed {
+		t.Errorf("%d answers wait, want %d", n, MostDelayed)
+	}
+	if n := len(answers(s, ask(t, host, topo.AAAA), maxDatagram)); n != 1 {
+		t.Errorf("%d answers to what is not delayed", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if n := timers(t) - before; n != 0 {
+		t.Errorf("%d timers are left", n)
+	}
+}
+
+// An answer that has been given makes room for another one.
+func TestDelayedAnswersMakeRoom(t *testing.T) {
+	s := newServer(Options{Zone: zone, Delay: map[topo.RecordType]time.Duration{topo.A: time.Microsecond}})
+	query := ask(t, host, topo.A)
+	for range MostDelayed + 10 {
+		given := false
+		s.answer(asker, query, maxDatagram, func([]byte) { given = true })
+		if s.work.Wait(); !given {
+			t.Fatal("no answer")
 		}
 	}
 }
