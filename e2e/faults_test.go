@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"path/filepath"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -45,5 +47,29 @@ steps:
 		Expect(steps[1].Journeys[0].Fate.Fault).To(Equal("censor"))
 		Expect(steps[1].Journeys[1].Made.Fault).To(Equal("censor"))
 		Expect(steps[1].Journeys[1].Sender).To(BeEmpty())
+	})
+})
+
+var _ = Describe("a refusal", func() {
+	It("is told by the routers that its RST crossed, and by where it first was", func() {
+		r := self.run(filepath.Join(library, "refused", "three-refusals.yaml"))
+		Expect(r.code).To(BeZero(), r.stdout)
+		var by []report.ResetDocument
+		var first []string
+		for _, s := range r.steps() {
+			if s.ResetBy == nil {
+				continue
+			}
+			by = append(by, *s.ResetBy)
+			for _, j := range s.Journeys {
+				if j.Packet.Flags == "RST-ACK" {
+					first = append(first, j.Sightings[0].Node)
+				}
+			}
+		}
+		Expect(by).To(Equal([]report.ResetDocument{
+			{Node: "server", TTL: 62, Hops: 2}, {Node: "server", TTL: 62, Hops: 2}, {Node: "fw", TTL: 64, Hops: 0},
+		}))
+		Expect(first).To(Equal([]string{"server", "server", "fw"}))
 	})
 })
