@@ -46,6 +46,7 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 	if err != nil {
 		return nil, err
 	}
+	underWay(ctx) // and over already, if it failed at once
 	conn.attempted(o, a)
 	o.Elapsed = a.Elapsed
 	conn.watch.settle(ctx, conn, o.Path)
@@ -132,6 +133,7 @@ func (l *Lab) HTTP(ctx context.Context, h spec.HTTP) (*verdict.Observation, erro
 	if err != nil {
 		return nil, err
 	}
+	underWay(ctx)
 	if res.Attempt.Conn != nil {
 		defer res.Attempt.Conn.Close()
 	}

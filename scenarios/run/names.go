@@ -101,6 +101,7 @@ func (l *Lab) reach(ctx context.Context, o *verdict.Observation, c *choice) (*ch
 	if err != nil {
 		return nil, err
 	}
+	underWay(ctx)
 	done := &chosen{lab: l, watch: w, result: r}
 	o.Began, o.Elapsed, o.Outcome, o.Deadline = r.Began, r.Elapsed, r.Outcome, r.Deadline
 	if c.asks {

@@ -38,6 +38,7 @@ func (l *Lab) Scan(ctx context.Context, s spec.Scan) (*verdict.Observation, erro
 	if err != nil {
 		return nil, err
 	}
+	underWay(ctx) // and over already, if no SYN could be sent
 	o.Began, o.Elapsed, o.Deadline = r.Began, r.Elapsed, r.Deadline
 	c.local = netip.AddrPortFrom(r.Source, 0)
 	c.watch.settleScan(ctx, c, o.Path)
