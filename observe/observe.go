@@ -5,6 +5,7 @@ package observe
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"testbed/netem"
@@ -235,6 +236,9 @@ type Drop struct {
 	// Rule is the firewall rule's name when Cause is ByRule, and that of the NAT's
 	// own when it is one of a NAT's.
 	Rule string
+	// Or names other rules, each on a line of its own, where the record leaves open which
+	// one of them or Rule it was.
+	Or string
 	// Fault is the fault's name when it ended on a link by a fault, or was corrupted
 	// by one.
 	Fault string
@@ -242,6 +246,20 @@ type Drop struct {
 	// "port-unreachable"; empty for silence.
 	Answer string
 }
+
+// Rules names the rules that may have ended the packet: one, where that is known.
+func (d *Drop) Rules() []string {
+	switch {
+	case d.Rule == "":
+		return nil
+	case d.Or == "":
+		return []string{d.Rule}
+	}
+	return append([]string{d.Rule}, strings.Split(d.Or, "\n")...)
+}
+
+// RuleText is Rules in words: "first", or "first or rest".
+func (d *Drop) RuleText() string { return strings.Join(d.Rules(), " or ") }
 
 // State is a TCP connection state by its RFC 9293 name.
 type State string
@@ -291,4 +309,9 @@ type RuleCount struct {
 	Hook       topo.Hook
 	Action     topo.Action
 	Packets    uint64
+	// Met is, for a rule with an nth, how many packets met its other conditions, and
+	// Before how many had done so earlier: the next one was number Before + 1.
+	Met, Before uint64
+	// Since is when the rule began to count, where it was not there from the start.
+	Since time.Time
 }

@@ -209,7 +209,7 @@ func (n *Network) Rules() ([]observe.RuleCount, error) {
 			return nil, fmt.Errorf("node %s: %w", n.Plan.Nodes[i].Name, err)
 		}
 		for _, c := range counts {
-			all = append(all, observe.RuleCount{Node: n.Plan.Nodes[i].Name, Rule: c.Rule, Hook: n.hook(i, c.Rule), Action: c.Action, Packets: c.Packets})
+			all = append(all, observe.RuleCount{Node: n.Plan.Nodes[i].Name, Rule: c.Rule, Hook: n.hook(i, c.Rule), Action: c.Action, Packets: c.Packets, Met: c.Met})
 		}
 	}
 	return all, nil

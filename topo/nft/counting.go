@@ -47,7 +47,8 @@ func ctBits(key expr.CtKey, text string, bits uint32, op expr.CmpOp) statement {
 }
 
 // counting are the conditions State, Probability, Rate and Nth. They come after
-// all others, and Nth last, so that it counts only the packets that meet them.
+// all others, and Nth last, so that it counts only the packets that meet them. A
+// counter before it tells how many these were: Count.Met.
 func counting(m *topo.Match) ([]statement, error) {
 	var parts []statement
 	if m.State != "" {
@@ -76,7 +77,7 @@ func counting(m *topo.Match) ([]statement, error) {
 		if m.Nth < 1 || int64(m.Nth) > nthModulus {
 			return nil, fmt.Errorf("match nth: %d is not between 1 and %d", m.Nth, int64(nthModulus))
 		}
-		parts = append(parts, nth(uint32(m.Nth-1)))
+		parts = append(parts, counter(), nth(uint32(m.Nth-1)))
 	}
 	return parts, nil
 }

@@ -33,13 +33,21 @@ func (h *Handle) Counters() ([]Count, error) {
 	return counts, nil
 }
 
-// add adds a rule's counter.
+// add adds a rule's counter: the last one. One before it is that of what meets an
+// nth.
 func (c *Count) add(r *nftables.Rule) {
+	var all []*expr.Counter
 	for _, e := range r.Exprs {
 		if n, ok := e.(*expr.Counter); ok {
-			c.Packets += n.Packets
-			c.Bytes += n.Bytes
+			all = append(all, n)
 		}
+	}
+	if n := len(all); n > 0 {
+		c.Packets += all[n-1].Packets
+		c.Bytes += all[n-1].Bytes
+	}
+	if len(all) > 1 {
+		c.Met += all[0].Packets
 	}
 }
 

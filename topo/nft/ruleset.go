@@ -169,4 +169,6 @@ type Count struct {
 	Action topo.Action
 	// Packets and Bytes are the kernel's; bytes are those of the IP packets.
 	Packets, Bytes uint64
+	// Met is, for a rule with an nth, how many packets met its other conditions.
+	Met uint64
 }
