@@ -27,19 +27,38 @@ func (t *tracer) noteAnswer(tr *travel) {
 	}
 }
 
-// takeAnswer finds what a node answered to a packet that it held, as it came or
-// as the node translated it. Each answer is taken once.
+// takeAnswer is findAnswer for answers that are taken once.
 func (t *tracer) takeAnswer(c *replica, translated *observe.Packet) *travel {
+	k, i := t.answerTo(c, translated)
+	if i < 0 {
+		return nil
+	}
+	a := t.answers[k][i]
+	t.answers[k] = slices.Delete(t.answers[k], i, i+1)
+	return a
+}
+
+// findAnswer finds what a node answered to a packet that it held, as it came or as
+// the node translated it; nil for silence.
+func (t *tracer) findAnswer(c *replica, translated *observe.Packet) *travel {
+	k, i := t.answerTo(c, translated)
+	if i < 0 {
+		return nil
+	}
+	return t.answers[k][i]
+}
+
+// answerTo is where an answer is among the others, at -1 if there is none.
+func (t *tracer) answerTo(c *replica, translated *observe.Packet) (answerKey, int) {
 	for _, p := range []*observe.Packet{c.last.Packet, translated} {
 		k := answerKey{c.node, p.Proto, endpointsOf(p)}
 		for i, a := range t.answers[k] {
 			if !a.SentAt().Before(c.last.Time) && about(a.Packet(), p) {
-				t.answers[k] = slices.Delete(t.answers[k], i, i+1)
-				return a
+				return k, i
 			}
 		}
 	}
-	return nil
+	return answerKey{}, -1
 }
 
 // about tells whether an answer to packets of these ends is about this one.

@@ -31,6 +31,7 @@ type solicitation struct {
 // journey that of the copy that got furthest.
 func (t *tracer) decide() {
 	var all, arrived []*replica
+	var held []*heldAt
 	for _, tr := range t.travels {
 		all = append(all, tr.copies...)
 	}
@@ -43,10 +44,19 @@ func (t *tracer) decide() {
 		case c.damage.is(decode.BadNetwork):
 			c.fate = c.damage.fate
 		default:
-			c.fate = t.inNode(c)
-			if c.fate.Delivered {
-				arrived = append(arrived, c)
+			var h *heldAt
+			if c.fate, h = t.inNode(c); h != nil {
+				held = append(held, h)
 			}
+		}
+	}
+	t.blame(held)
+	for _, h := range held {
+		h.copy.fate = t.pastRules(h)
+	}
+	for _, c := range all {
+		if c.fate.Delivered {
+			arrived = append(arrived, c)
 		}
 	}
 	t.filterInput(arrived)
@@ -99,18 +109,32 @@ func (t *tracer) lostOnLink(c *replica, cause observe.Cause) observe.Fate {
 	return observe.Fate{Drop: observe.Drop{Link: [2]string{ends[c.last.Side], ends[c.last.Side.Other()]}, Cause: cause}}
 }
 
-// inNode is the fate of what was delivered to a node and not forwarded.
-func (t *tracer) inNode(c *replica) observe.Fate {
+// heldAt is a packet that was to be forwarded and was not: by the node's rules, or
+// its routing.
+type heldAt struct {
+	copy *replica
+	passage
+	// owner is true where it came for an address of the node. routed tells whether route is
+	// where it was to go.
+	owner, routed bool
+	route         topo.PlanRoute
+	// rules are those that may have ended it; none if none did.
+	rules []*topo.Rule
+}
+
+// inNode is the fate of what was delivered to a node and not forwarded, as far as it
+// is not up to the rules on the forward hook.
+func (t *tracer) inNode(c *replica) (observe.Fate, *heldAt) {
 	p, changed := t.translated(c.node, c.last)
 	if d, ok := t.atEntrance(c); ok {
-		return observe.Fate{Drop: d}
+		return observe.Fate{Drop: d}, nil
 	}
 	owner := t.owns(c.node, c.last.Packet.Dst)
 	if d, ok := t.refusedByNAT(c, owner); ok {
-		return observe.Fate{Drop: d}
+		return observe.Fate{Drop: d}, nil
 	}
 	if owner && (!changed || t.owns(c.node, p.Dst)) {
-		return t.atOwner(c)
+		return t.atOwner(c), nil
 	}
 	pass := passage{node: c.node, hook: topo.Forward, in: t.neighbour(c.last), packet: p}
 	r, routed := t.plan.Lookup(c.node, p.Dst)
@@ -118,13 +142,20 @@ func (t *tracer) inNode(c *replica) observe.Fate {
 		pass.out = t.plan.Nodes[c.node].Interfaces[r.Interface].Peer
 	}
 	if taken := t.takenBy(pass, owner); taken != nil {
-		return observe.Fate{Delivered: true, Taken: *taken}
+		return observe.Fate{Delivered: true, Taken: *taken}, nil
 	}
-	if rule := t.takeRule(pass); rule != nil {
+	return observe.Fate{}, &heldAt{copy: c, passage: pass, owner: owner, route: r, routed: routed}
+}
+
+// pastRules is the fate of what was not forwarded, once it is known which rules may
+// have ended it.
+func (t *tracer) pastRules(h *heldAt) observe.Fate {
+	c, p, pass, owner := h.copy, h.packet, h.passage, h.owner
+	if len(h.rules) > 0 {
 		t.takeAnswer(c, p)
-		return t.byRule(c.node, rule)
+		return t.byRule(c.node, h.rules...)
 	}
-	d := observe.Drop{Node: t.plan.Nodes[c.node].Name, Cause: t.routingCause(c, p, r, routed)}
+	d := observe.Drop{Node: t.plan.Nodes[c.node].Name, Cause: t.routingCause(c, p, h.route, h.routed)}
 	if owner && d.Cause == observe.Unknown {
 		if t.inTransit(c) {
 			return observe.Fate{Pending: true}
@@ -174,7 +205,7 @@ func (t *tracer) hasRuleset(node int) bool { return len(t.plan.Topology.Nodes[no
 // rejecting is the rule that gives an answer, whatever its count.
 func (t *tracer) rejecting(p passage, answer string) string {
 	for _, r := range t.candidates(p) {
-		if r.Action == topo.Reject && t.byRule(p.node, r).Drop.Answer == answer {
+		if r.Action == topo.Reject && answerOf(r) == answer {
 			return r.Name
 		}
 	}

@@ -28,7 +28,8 @@ type Input struct {
 	// Counts, by link and side, are what a medium counted that does not tell of each
 	// drop. Nil stands for one that does.
 	Counts [][2]Count
-	// Rules says how often each rule matched in that time.
+	// Rules says how often each rule matched in that time; of those with an nth, also
+	// those that did not match but were met.
 	Rules []observe.RuleCount
 	// Until is when the stretch ends. Packets that are on their way at that time
 	// are pending. The zero value stands for the last frame's time.
@@ -111,6 +112,11 @@ type tracer struct {
 	// mappings are the translations that NATs were seen to make.
 	mappings map[mappingKey]endpoints
 	counts   map[ruleKey]uint64
+	// numbering are the counts of rules with an nth, passed the packets that such rules
+	// of a node let through, since when its rules have counted.
+	numbering map[ruleKey]observe.RuleCount
+	passed    map[int][]meeting
+	since     map[int]time.Time
 	// answers are ICMP errors and RSTs, in order of sending.
 	answers map[answerKey][]*travel
 }
@@ -120,6 +126,7 @@ func newTracer(in Input) *tracer {
 		in: in, plan: in.Plan, nodes: map[string]int{},
 		lanes: map[linkKey]*lane{}, traffic: map[way]*traffic{}, made: map[way][]made{}, atNode: map[nodeKey][]*replica{},
 		mappings: map[mappingKey]endpoints{}, counts: map[ruleKey]uint64{}, answers: map[answerKey][]*travel{},
+		numbering: map[ruleKey]observe.RuleCount{}, passed: map[int][]meeting{}, since: map[int]time.Time{},
 	}
 	for i := range t.plan.Nodes {
 		t.nodes[t.plan.Nodes[i].Name] = i
@@ -130,6 +137,10 @@ func newTracer(in Input) *tracer {
 	for _, r := range in.Rules {
 		if n, ok := t.nodes[r.Node]; ok {
 			t.counts[ruleKey{n, r.Rule}] += r.Packets
+			t.since[n] = r.Since
+			if r.Met > 0 {
+				t.numbering[ruleKey{n, r.Rule}] = r
+			}
 		}
 	}
 	return t
@@ -191,6 +202,7 @@ func (t *tracer) sent(f *observe.Frame, p *observe.Packet) {
 		if s.Corrupted = c.damage != nil; !s.Corrupted {
 			t.learn(node, c.last.Packet, p)
 		}
+		t.notePassed(node, c, s)
 		c.move(s, -1)
 	}
 	k := keyOnLink(f.Link, f.Side.Other(), p)

@@ -194,6 +194,12 @@ func (r *record) count(node, rule string, n uint64) {
 	r.input.Rules = append(r.input.Rules, observe.RuleCount{Node: node, Rule: rule, Packets: n})
 }
 
+// number records what a rule with an nth counted: matches, what met its other
+// conditions, and what had done so before.
+func (r *record) number(node, rule string, n, met, before uint64) {
+	r.input.Rules = append(r.input.Rules, observe.RuleCount{Node: node, Rule: rule, Packets: n, Met: met, Before: before})
+}
+
 // addr is a node's address as another one has it, with a port.
 func (r *record) addr(from, node string, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(r.plan.Resolve(r.plan.Topology.NodeIndex(from), r.plan.Topology.NodeIndex(node), true), port)
@@ -249,7 +255,7 @@ func (r *record) one(j *observe.Journey) string {
 	}
 	fate += ": " + string(d.Cause)
 	if d.Rule != "" {
-		fate += " " + d.Rule
+		fate += " " + d.RuleText()
 	}
 	if d.Answer != "" {
 		fate += ", " + d.Answer

@@ -1,8 +1,10 @@
 package journey
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"testbed/observe"
@@ -94,28 +96,26 @@ func (t *tracer) candidates(p passage) (rs []*topo.Rule) {
 	return rs
 }
 
-// takeRule uses up one match of the first rule that may have ended a passage
-// and has matches left.
-func (t *tracer) takeRule(p passage) *topo.Rule {
-	for _, r := range t.candidates(p) {
-		if k := (ruleKey{p.node, r.Name}); t.counts[k] > 0 {
-			t.counts[k]--
-			return r
+// byRule is the fate of a packet that a rule ended, or one of several.
+func (t *tracer) byRule(node int, rules ...*topo.Rule) observe.Fate {
+	d := observe.Drop{Node: t.plan.Nodes[node].Name, Cause: observe.ByRule, Rule: rules[0].Name, Answer: answerOf(rules[0])}
+	var others []string
+	for _, r := range rules[1:] {
+		others = append(others, r.Name)
+		if answerOf(r) != d.Answer {
+			d.Answer = ""
 		}
 	}
-	return nil
+	d.Or = strings.Join(others, "\n")
+	return observe.Fate{Drop: d}
 }
 
-// byRule is the fate of a packet that a rule ended.
-func (t *tracer) byRule(node int, r *topo.Rule) observe.Fate {
-	d := observe.Drop{Node: t.plan.Nodes[node].Name, Cause: observe.ByRule, Rule: r.Name}
-	if r.Action == topo.Reject {
-		d.Answer = string(r.With)
-		if r.With == "" {
-			d.Answer = string(topo.PortUnreachable)
-		}
+// answerOf is how a rule answers; empty for silence.
+func answerOf(r *topo.Rule) string {
+	if r.Action != topo.Reject {
+		return ""
 	}
-	return observe.Fate{Drop: d}
+	return string(cmp.Or(r.With, topo.PortUnreachable))
 }
 
 // filterInput gives the matches of input rules to packets that reached their
@@ -138,7 +138,7 @@ func (t *tracer) filterInput(arrived []*replica) {
 					fitting = append(fitting, c)
 				}
 			}
-			for _, c := range choose(fitting, r.Match.Nth, t.counts[k]) {
+			for _, c := range choose(fitting, r.Match.Nth-int(t.numbering[k].Before), t.counts[k]) {
 				c.fate = t.byRule(n, r)
 				t.counts[k]--
 			}
@@ -189,7 +189,7 @@ func (t *tracer) input(c *replica) passage {
 	return passage{node: c.node, hook: topo.Input, in: t.neighbour(c.last), packet: c.last.Packet}
 }
 
-// choose picks n of the packets that a rule may have dropped: the nth if it
+// choose picks n of the packets that a rule may have dropped: the nth of them if it
 // drops one by number, else first those that their sender sent again.
 func choose(fitting []*replica, nth int, n uint64) []*replica {
 	if uint64(len(fitting)) <= n {

@@ -1,10 +1,122 @@
 package journey_test
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/gopacket/gopacket/layers"
+
+	"testbed/observe"
 	"testbed/topo"
 )
+
+// syns are SYNs that come to the firewall, of which those whose number is in passing go
+// on to the server.
+func (r *record) syns(n int, passing ...int) {
+	for i := 1; i <= n; i++ {
+		s := r.syn()
+		s.seq, s.id = uint32(i)*1000, uint16(i)
+		r.path(s, "client", "fw")
+		if slices.Contains(passing, i) {
+			r.pass("fw", "server", s.hop(1))
+		}
+	}
+}
+
+// TestWhichRule tells several rules apart, each of which fits the packets.
+func TestWhichRule(t *testing.T) {
+	const passed, dead = "SYN client>fw>server delivered", "SYN client>fw dead in fw: "
+	by := func(rule string) string { return dead + "rule " + rule }
+	nth := func(n int) topo.Match { m := web; m.Nth = n; return m }
+	half := web
+	half.Probability = 0.5
+	accept := func(m topo.Match) topo.Rule {
+		return topo.Rule{Name: "let", Hook: topo.Forward, Match: m, Action: topo.Accept}
+	}
+	testTraces(t, []traced{
+		{"the second packet, before a rule for all", chain(drop("second", nth(2)), drop("rest", web)), func(r *record) {
+			r.syns(3)
+			r.number("fw", "second", 1, 3, 0)
+			r.count("fw", "rest", 2)
+		}, []string{by("rest"), by("second"), by("rest")}},
+		{"the third packet, of which one came before the record", chain(drop("third", nth(3)), drop("rest", web)), func(r *record) {
+			r.syns(3)
+			r.number("fw", "third", 1, 3, 1)
+			r.count("fw", "rest", 2)
+		}, []string{by("rest"), by("third"), by("rest")}},
+		{"the second packet, where the first goes on", chain(drop("second", nth(2)), drop("some", half)), func(r *record) {
+			r.syns(4, 1)
+			r.number("fw", "second", 1, 4, 0)
+			r.count("fw", "some", 2)
+		}, []string{passed, by("second"), by("some"), by("some")}},
+		{"the second packet that an earlier rule for one leaves", chain(drop("first", nth(1)), drop("second", nth(2)), drop("rest", web)), func(r *record) {
+			r.syns(4)
+			r.number("fw", "first", 1, 4, 0)
+			r.number("fw", "second", 1, 3, 0)
+			r.count("fw", "rest", 2)
+		}, []string{by("first"), by("rest"), by("second"), by("rest")}},
+		{"one that a rule lets through by number", chain(accept(nth(2)), drop("third", nth(2)), drop("rest", web)), func(r *record) {
+			r.syns(3, 2)
+			r.number("fw", "let", 1, 3, 0)
+			r.number("fw", "third", 1, 2, 0)
+			r.count("fw", "rest", 1)
+		}, []string{by("rest"), passed, by("third")}},
+		{"two rules by chance", chain(drop("one", half), drop("two", half)), func(r *record) {
+			r.syns(4, 2)
+			r.count("fw", "one", 1)
+			r.count("fw", "two", 2)
+		}, []string{by("one or two"), passed, by("one or two"), by("one or two")}},
+		{"a rule by chance, whose matches are those of others", chain(drop("some", half), drop("rest", topo.Match{})), func(r *record) {
+			r.syns(1)
+			udp := r.syn()
+			udp.proto, udp.flags = layers.IPProtocolUDP, 0
+			r.path(udp, "client", "fw")
+			r.count("fw", "some", 1)
+			r.count("fw", "rest", 1)
+		}, []string{by("some"), "UDP client>fw dead in fw: rule rest"}},
+		{"a number after a rule by chance", chain(drop("some", half), drop("second", nth(2)), drop("rest", web)), func(r *record) {
+			r.syns(4)
+			r.count("fw", "some", 1)
+			r.number("fw", "second", 1, 3, 0)
+			r.count("fw", "rest", 2)
+		}, []string{by("some or rest"), by("some or second or rest"), by("some or second or rest"), by("some or rest")}},
+		{"a number after a rule by chance that matched nothing", chain(drop("some", half), drop("second", nth(2)), drop("rest", web)), func(r *record) {
+			r.syns(3)
+			r.number("fw", "second", 1, 3, 0)
+			r.count("fw", "rest", 2)
+		}, []string{by("rest"), by("second"), by("rest")}},
+		{"a number of which not all packets were seen", chain(drop("second", nth(2)), drop("rest", web)), func(r *record) {
+			r.syns(2)
+			r.number("fw", "second", 1, 3, 0)
+			r.count("fw", "rest", 2)
+		}, []string{by("second or rest"), by("second or rest")}},
+		{"one that answers and one that does not", chain(reject("some", half, topo.TCPReset), drop("rest", web)), func(r *record) {
+			r.syns(1)
+			s := r.syn()
+			s.id = 9
+			r.path(s, "client", "fw")
+			r.path(segment{src: s.dst, dst: s.src, flags: topo.RST | topo.ACK, ack: s.seq + 1}, "fw", "client")
+			r.count("fw", "some", 1)
+			r.count("fw", "rest", 1)
+		}, []string{by("rest"), by("some") + ", tcp-reset", "RST-ACK fw>client delivered"}},
+		{"what came before the rules counted", chain(drop("all", web)), func(r *record) {
+			r.syns(1)
+			since := r.tick()
+			s := r.syn()
+			s.id = 9
+			r.path(s, "client", "fw")
+			r.input.Rules = append(r.input.Rules, observe.RuleCount{Node: "fw", Rule: "all", Packets: 1, Since: since})
+		}, []string{dead + "unknown", by("all")}},
+		{"the second packet at a host, of which one came before the record", func() topo.Topology {
+			n := chain()
+			n.Nodes[2].Firewall = []topo.Rule{input("third", nth(3))}
+			return n
+		}(), func(r *record) {
+			r.syns(3, 1, 2, 3)
+			r.number("server", "third", 1, 3, 1)
+		}, []string{passed, "SYN client>fw>server dead in server: rule third", passed}},
+	})
+}
 
 func TestTraceToRules(t *testing.T) {
 	testTraces(t, []traced{
@@ -16,15 +128,6 @@ func TestTraceToRules(t *testing.T) {
 			}
 			r.count("fw", "block-web", 3)
 		}, []string{"SYN client>fw dead in fw: rule block-web", "SYN again client>fw dead in fw: rule block-web", "SYN again client>fw dead in fw: rule block-web"}},
-		{"the first rule whose count is not used up", chain(drop("one", web), drop("two", web)), func(r *record) {
-			for i := range uint16(2) {
-				s := r.syn()
-				s.seq, s.id = uint32(i)*1000, i
-				r.path(s, "client", "fw")
-			}
-			r.count("fw", "one", 1)
-			r.count("fw", "two", 1)
-		}, []string{"SYN client>fw dead in fw: rule one", "SYN client>fw dead in fw: rule two"}},
 		{"a rule that counted but does not fit the headers", chain(drop("other-port", topo.Match{Dport: topo.PortRange{First: 81, Last: 90}}), drop("flags", topo.Match{Flags: topo.SYN | topo.ACK}),
 			drop("from", topo.Match{From: "server"}), drop("in", topo.Match{In: "server"}), drop("out", topo.Match{Out: "client"}), drop("prefix", topo.Match{To: "10.0.0.0/8"}), drop("right", topo.Match{From: "client", To: "server", In: "client", Out: "server", Flags: topo.SYN})), func(r *record) {
 			r.path(r.syn(), "client", "fw")

@@ -135,7 +135,7 @@ func killed(j *observe.Journey) string {
 		if d.Answer != "" {
 			how = "reject with " + d.Answer
 		}
-		what = fmt.Sprintf("rule %s (%s)", d.Rule, how)
+		what = fmt.Sprintf("rule %s (%s)", d.RuleText(), how)
 	case observe.ByNAT:
 		what = "no translation"
 	case observe.ByExhaustion:

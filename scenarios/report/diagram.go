@@ -32,7 +32,8 @@ func presentable(journeys []observe.Journey) []observe.Journey {
 	out := slices.Clone(journeys)
 	for i := range out {
 		d := &out[i].Fate.Drop
-		d.Node, d.Rule, d.Answer = inline(d.Node, maxQuote), inline(d.Rule, maxQuote), inline(d.Answer, maxQuote)
+		d.Node, d.Rule, d.Answer = inline(d.Node, maxQuote), inline(d.RuleText(), maxQuote), inline(d.Answer, maxQuote)
+		d.Or = ""
 		d.Fault = inline(d.Fault, maxQuote)
 	}
 	return out

@@ -93,12 +93,14 @@ type OptionsDocument struct {
 type FateDocument struct {
 	End string `json:"end"`
 	// Node or Link (from, to) is where it died or was taken; both are empty if not known.
-	Node   string   `json:"node,omitempty"`
-	Link   []string `json:"link,omitempty"`
-	Cause  string   `json:"cause,omitempty"`
-	Rule   string   `json:"rule,omitempty"`
-	Fault  string   `json:"fault,omitempty"`
-	Answer string   `json:"answer,omitempty"`
+	Node  string   `json:"node,omitempty"`
+	Link  []string `json:"link,omitempty"`
+	Cause string   `json:"cause,omitempty"`
+	Rule  string   `json:"rule,omitempty"`
+	// OrRules are others, where the record leaves open which one of them or Rule it was.
+	OrRules []string `json:"or_rules,omitempty"`
+	Fault   string   `json:"fault,omitempty"`
+	Answer  string   `json:"answer,omitempty"`
 }
 
 // StrikeDocument is a fault of a link that befell a packet, or made it.

@@ -35,7 +35,7 @@ func (x ending) active(object string) string {
 
 // endingOf tells how a packet died.
 func endingOf(d observe.Drop) ending {
-	node, rule := inline(d.Node, maxField), inline(d.Rule, maxField)
+	node, rule := inline(d.Node, maxField), inline(d.RuleText(), maxField)
 	if d.Node == "" {
 		return onLink(d)
 	}

@@ -313,6 +313,9 @@ func fateDocument(f observe.Fate) FateDocument {
 		return FateDocument{End: "pending"}
 	}
 	d := FateDocument{End: "dropped", Node: f.Drop.Node, Cause: string(f.Drop.Cause), Rule: f.Drop.Rule, Fault: f.Drop.Fault, Answer: f.Drop.Answer}
+	if f.Drop.Or != "" {
+		d.OrRules = f.Drop.Rules()[1:]
+	}
 	if f.Drop.Link != [2]string{} {
 		d.Link = []string{f.Drop.Link[0], f.Drop.Link[1]}
 	}

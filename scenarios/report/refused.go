@@ -101,7 +101,7 @@ func (e *evidence) refused() string {
 }
 
 func (e *evidence) refusedByRule(a answer) string {
-	rule := "rule " + inline(a.drop.Rule, maxField) + " at " + a.node
+	rule := "rule " + inline(a.drop.RuleText(), maxField) + " at " + a.node
 	how := "answered with " + a.what
 	if !a.icmp && a.node != e.Target {
 		how += " in " + e.server + "'s name"

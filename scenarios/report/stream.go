@@ -137,7 +137,7 @@ func (e *evidence) forgotten() string {
 	n := e.node(d.Node)
 	switch {
 	case d.Cause == observe.ByNAT:
-	case d.Cause == observe.ByRule && n != nil && n.NAT != nil && matchesInvalid(n, d.Rule):
+	case d.Cause == observe.ByRule && n != nil && n.NAT != nil && d.Or == "" && matchesInvalid(n, d.Rule):
 	default:
 		return ""
 	}
@@ -189,7 +189,7 @@ func (e *evidence) reset() string {
 	from := e.places.origin(rst)
 	if d, _, ok := worst(e.sent); ok && d.Cause == observe.ByRule && d.Answer != "" && (from == "" || from == d.Node) {
 		return paragraph(fmt.Sprintf("%s, not by the server's program: rule %s at %s discarded its data and answered with a RST in %s's name.",
-			head, inline(d.Rule, maxField), d.Node, e.server), seenOnOpen(e.Observation))
+			head, inline(d.RuleText(), maxField), d.Node, e.server), seenOnOpen(e.Observation))
 	}
 	switch {
 	case rst.Made != nil:

@@ -48,7 +48,7 @@ func because(a answer) string {
 	}
 	switch a.drop.Cause {
 	case observe.ByRule:
-		return ", as its rule " + inline(a.drop.Rule, maxField) + " tells it to"
+		return ", as its rule " + inline(a.drop.RuleText(), maxField) + " tells it to"
 	case observe.ByUnreachable:
 		return `, as its route to that address is of kind "unreachable"`
 	case observe.ByProhibit:

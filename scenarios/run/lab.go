@@ -53,6 +53,9 @@ type Lab struct {
 	clock verdict.Clock
 
 	mu sync.Mutex
+	// renewed is when a step last gave a node other rules, by its name: these count from
+	// zero.
+	renewed map[string]time.Time
 	// foreign are the packets of all floods so far, floods those that are in the
 	// background.
 	foreign []foreign
@@ -114,7 +117,7 @@ func open(ctx context.Context, t *topo.Topology, o labOptions) (*Lab, error) {
 	if !sandbox.Inside() {
 		return nil, ErrOutside
 	}
-	l := &Lab{drops: record.New[netem.Drop](maxDrops), strikes: record.New[netem.Strike](maxDrops), kept: map[string]*connection{}, sessions: map[string]*tls.Sessions{}, tracer: traceStates(), clock: o.clock, resolvers: map[int]*dns.Server{}, later: o.resolvers}
+	l := &Lab{drops: record.New[netem.Drop](maxDrops), strikes: record.New[netem.Strike](maxDrops), kept: map[string]*connection{}, renewed: map[string]time.Time{}, sessions: map[string]*tls.Sessions{}, tracer: traceStates(), clock: o.clock, resolvers: map[int]*dns.Server{}, later: o.resolvers}
 	authority := make(chan error, 1)
 	go func() (err error) {
 		l.authority, err = tls.NewAuthority()

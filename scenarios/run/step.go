@@ -208,6 +208,11 @@ func (l *Lab) set(s spec.Set) error {
 			return err
 		}
 	}
+	if s.Firewall != nil || len(s.Rulesets) > 0 || s.Flows != nil || s.NAT != nil {
+		l.mu.Lock()
+		l.renewed[s.Node] = time.Now()
+		l.mu.Unlock()
+	}
 	if s.FlushNAT {
 		return l.net.FlushNAT(node)
 	}

@@ -34,9 +34,9 @@ type watch struct {
 	// packets need not be followed again and again.
 	bulk int
 
-	// rules are the counters that what matched is reckoned from, and past is what had
-	// matched before, since the watch began.
-	rules, past []observe.RuleCount
+	// rules are the counters that what matched is reckoned from, from those when the watch
+	// began, and past is what had matched in between.
+	rules, from, past []observe.RuleCount
 	// crossed is what had crossed the links before; see Lab.crossed.
 	crossed [][2]netem.Counters
 }
@@ -49,6 +49,7 @@ func (l *Lab) watch() (*watch, error) {
 	}
 	var err error
 	w.rules, err = l.net.Rules()
+	w.from = w.rules
 	return w, err
 }
 
@@ -56,10 +57,7 @@ func (l *Lab) watch() (*watch, error) {
 // observes, began.
 func (w *watch) matched() ([]observe.RuleCount, error) {
 	now, err := w.lab.net.Rules()
-	if err != nil {
-		return nil, err
-	}
-	return w.matchedUntil(now), nil
+	return w.matchedUntil(now), err
 }
 
 // step has what matched reckoned from now on.
@@ -77,7 +75,7 @@ func (w *watch) step() error {
 func (w *watch) all(since []observe.RuleCount) []observe.RuleCount {
 	all := slices.Clone(w.past)
 	for _, r := range since {
-		if i := slices.IndexFunc(all, func(b observe.RuleCount) bool { return b.Node == r.Node && b.Rule == r.Rule }); i >= 0 {
+		if i := slices.IndexFunc(all, same(r)); i >= 0 {
 			all[i].Packets += r.Packets
 		} else {
 			all = append(all, r)
@@ -86,19 +84,59 @@ func (w *watch) all(since []observe.RuleCount) []observe.RuleCount {
 	return all
 }
 
-// matchedUntil is matched by counters that were read already. Those that are less than
-// they were have begun again.
-func (w *watch) matchedUntil(now []observe.RuleCount) (out []observe.RuleCount) {
-	for _, r := range now {
-		i := slices.IndexFunc(w.rules, func(b observe.RuleCount) bool { return b.Node == r.Node && b.Rule == r.Rule })
-		if i >= 0 && w.rules[i].Packets <= r.Packets {
-			r.Packets -= w.rules[i].Packets
+// matchedUntil is matched by counters that were read already.
+func (w *watch) matchedUntil(now []observe.RuleCount) []observe.RuleCount {
+	return slices.DeleteFunc(grown(now, w.rules), func(r observe.RuleCount) bool { return r.Packets == 0 })
+}
+
+// counted is what rules counted of all packets that the watch follows, since is what
+// matched in the latest step. Where a step gave a node other rules, these and those
+// before them are told apart.
+func (w *watch) counted(now, since []observe.RuleCount) (out []observe.RuleCount) {
+	renewed := func(r *observe.RuleCount) (time.Time, bool) {
+		w.lab.mu.Lock()
+		defer w.lab.mu.Unlock()
+		at := w.lab.renewed[r.Node]
+		return at, at.After(w.began)
+	}
+	for i, r := range grown(now, w.from) {
+		if at, ok := renewed(&r); ok {
+			r = now[i]
+			r.Since = at
 		}
-		if r.Packets > 0 {
-			out = append(out, r)
+		out = append(out, r)
+	}
+	for _, r := range w.all(since) {
+		at, ok := renewed(&r)
+		if !ok {
+			continue
 		}
+		if i := slices.IndexFunc(now, same(r)); i >= 0 {
+			r.Packets -= min(r.Packets, now[i].Packets)
+		}
+		r.Until, r.Met, r.Before = at, 0, 0
+		out = append(out, r)
 	}
 	return out
+}
+
+// grown is how much counters have grown. Those that are less than they were have begun
+// again.
+func grown(now, before []observe.RuleCount) (all []observe.RuleCount) {
+	for _, r := range now {
+		i := slices.IndexFunc(before, same(r))
+		if i >= 0 && before[i].Packets <= r.Packets && before[i].Met <= r.Met {
+			r.Packets -= before[i].Packets
+			r.Before, r.Met = before[i].Met, r.Met-before[i].Met
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// same finds the counts of one rule.
+func same(r observe.RuleCount) func(observe.RuleCount) bool {
+	return func(b observe.RuleCount) bool { return b.Node == r.Node && b.Rule == r.Rule }
 }
 
 // flow are the journeys of one connection since the watch began.
@@ -221,11 +259,11 @@ func (w *watch) lateness(path verdict.Path, bytes int) (d time.Duration) {
 // that were sent before the last observation of the connection are earlier ones:
 // each is told of once.
 func (w *watch) observe(o *verdict.Observation, c *connection) error {
-	rules, err := w.matched()
+	now, err := w.lab.net.Rules()
 	if err != nil {
 		return err
 	}
-	o.Rules = rules
+	o.Rules = w.matchedUntil(now)
 	o.Unseen = w.lab.capture.Lost() - w.lost + w.lab.capture.Forgotten(w.frame)
 	if !c.local.IsValid() {
 		return nil
@@ -234,7 +272,7 @@ func (w *watch) observe(o *verdict.Observation, c *connection) error {
 	if err != nil {
 		return err
 	}
-	whole := w.flow(c, w.all(rules)) // earlier packets take their share of what matched
+	whole := w.flow(c, w.counted(now, o.Rules)) // earlier packets take their share of what matched
 	w.followMapping(o, c, whole)
 	markTurnedAway(w.lab.net.Plan, whole, o.Target, turnedAway.since(c.turnedAway))
 	c.turnedAway = turnedAway

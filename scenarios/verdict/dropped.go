@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"testbed/netem"
@@ -95,7 +96,7 @@ func (j *judge) drops() (all []observe.Drop) {
 // was read.
 func (j *judge) sourceOf(d observe.Drop) observe.Source {
 	for _, r := range j.o.Rules {
-		if d.Cause == observe.ByRule && r.Node == d.Node && r.Rule == d.Rule && r.Packets > 0 {
+		if d.Cause == observe.ByRule && r.Node == d.Node && slices.Contains(d.Rules(), r.Rule) && r.Packets > 0 {
 			return observe.FromCounters
 		}
 	}
@@ -116,7 +117,7 @@ func matches(want *spec.Dropped, d observe.Drop) bool {
 	if l := want.Link; l != nil && !joins(*l, d.Link) {
 		return false
 	}
-	if want.Rule != "" && want.Rule != d.Rule || want.Fault != "" && want.Fault != d.Fault {
+	if want.Rule != "" && !slices.Contains(d.Rules(), want.Rule) || want.Fault != "" && want.Fault != d.Fault {
 		return false
 	}
 	return want.Cause == "" || want.Cause == d.Cause || want.Cause == observe.Cause(netem.Lost) && d.Cause == observe.Burst

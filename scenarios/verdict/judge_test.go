@@ -291,6 +291,18 @@ func TestJudge(t *testing.T) {
 				OK: true, Note: "derived from the packets",
 			},
 		}, {
+			name: "dropped by one of several rules, of which it is not known which",
+			obs:  dropped, expect: &spec.Expect{Dropped: &spec.Dropped{Rule: "half"}},
+			change: func(o *Observation) {
+				for i := range o.Journeys {
+					o.Journeys[i].Fate.Drop.Or = "half\nrest"
+				}
+			},
+			want: Check{
+				Key: "dropped", Expected: "by rule half", Observed: "at fw by rule block-web or half or rest: 3 packets",
+				OK: true, Note: "by the rule's counter",
+			},
+		}, {
 			name: "dropped elsewhere", obs: dropped, expect: &spec.Expect{Dropped: &spec.Dropped{Node: "server"}},
 			want: Check{
 				Key: "dropped", Expected: "at server", Observed: "at fw by rule block-web: 3 packets",

@@ -132,7 +132,7 @@ func (p *ScannedPort) Reason() string {
 func (p *ScannedPort) rule() string {
 	for _, d := range p.Drops {
 		if d.Rule != "" && d.Answer != "" {
-			return fmt.Sprintf(", by rule %s (%s)", d.Rule, d.Answer)
+			return fmt.Sprintf(", by rule %s (%s)", d.RuleText(), d.Answer)
 		}
 	}
 	return ""
@@ -157,7 +157,7 @@ func placeText(d observe.Drop) string {
 	}
 	switch {
 	case d.Rule != "":
-		return where + " by rule " + d.Rule
+		return where + " by rule " + d.RuleText()
 	case d.Fault != "" && d.Cause == observe.Corrupted:
 		return where + " by " + string(d.Cause) + " by fault " + d.Fault
 	case d.Fault != "":
