@@ -51,10 +51,15 @@ func (t *tracer) numbers(node int) bool {
 
 // blame finds the rules that may have ended each packet that was not forwarded.
 func (t *tracer) blame(held []*heldAt) {
-	byNode := map[int][]meeting{}
+	byNode, stray := map[int][]meeting{}, map[int][]meeting{}
 	for _, h := range held {
-		if at := h.copy.last.Time; !at.Before(t.since[h.node]) {
-			byNode[h.node] = append(byNode[h.node], meeting{passage: h.passage, at: at, held: h})
+		at := h.copy.last.Time
+		switch m := (meeting{passage: h.passage, at: at, held: h}); {
+		case at.Before(t.since[h.node]):
+		case h.strays():
+			stray[h.node] = append(stray[h.node], m)
+		default:
+			byNode[h.node] = append(byNode[h.node], m)
 		}
 	}
 	for node, ms := range byNode {
@@ -62,6 +67,16 @@ func (t *tracer) blame(held []*heldAt) {
 		slices.SortStableFunc(ms, func(a, b meeting) int { return a.at.Compare(b.at) })
 		t.blameIn(node, ms)
 	}
+	// What others leave may be theirs, if a program has changed the node's routes.
+	for node, ms := range stray {
+		t.blameIn(node, ms)
+	}
+}
+
+// strays tells whether the plan's routing ends a packet before the rules see it
+// (net/ipv4/ip_forward.c).
+func (h *heldAt) strays() bool {
+	return !h.routed || h.route.Kind != topo.Unicast || h.copy.last.Packet.TTL <= 1
 }
 
 // blameIn does so in one node. What each packet leaves open is narrowed down by what

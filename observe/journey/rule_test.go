@@ -99,6 +99,13 @@ func TestWhichRule(t *testing.T) {
 			r.count("fw", "some", 1)
 			r.count("fw", "rest", 1)
 		}, []string{by("rest"), by("some") + ", tcp-reset", "RST-ACK fw>client delivered"}},
+		{"one that had no hop left before it came to the rules", chain(drop("all", web)), func(r *record) {
+			s := r.syn()
+			s.ttl = 1
+			r.path(s, "client", "fw")
+			r.syns(1)
+			r.count("fw", "all", 1)
+		}, []string{dead + "ttl", by("all")}},
 		{"what came before the rules counted", chain(drop("all", web)), func(r *record) {
 			r.syns(1)
 			since := r.tick()
