@@ -312,6 +312,7 @@ type RuleCount struct {
 	// Met is, for a rule with an nth, how many packets met its other conditions, and
 	// Before how many had done so earlier: the next one was number Before + 1.
 	Met, Before uint64
-	// Since is when the rule began to count, where it was not there from the start.
-	Since time.Time
+	// Since is when the rule began to count, where its node was given other rules
+	// meanwhile, and Until when a rule of that name ended that was there before.
+	Since, Until time.Time
 }

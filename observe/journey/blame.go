@@ -42,6 +42,11 @@ func (t *tracer) notePassed(node int, c *replica, out observe.Sighting) {
 	t.passed[node] = append(t.passed[node], meeting{passage: pass, at: c.last.Time})
 }
 
+// forwards tells whether a rule is on the forward hook.
+func (t *tracer) forwards(k ruleKey) bool {
+	return slices.ContainsFunc(t.plan.Topology.Nodes[k.node].Firewall, func(r topo.Rule) bool { return r.Name == k.name && r.Hook == topo.Forward })
+}
+
 // numbers tells whether a node has a rule with an nth that forwarded packets met.
 func (t *tracer) numbers(node int) bool {
 	return slices.ContainsFunc(t.plan.Topology.Nodes[node].Firewall, func(r topo.Rule) bool {
@@ -51,11 +56,12 @@ func (t *tracer) numbers(node int) bool {
 
 // blame finds the rules that may have ended each packet that was not forwarded.
 func (t *tracer) blame(held []*heldAt) {
-	byNode, stray := map[int][]meeting{}, map[int][]meeting{}
+	byNode, stray, before := map[int][]meeting{}, map[int][]meeting{}, map[int][]meeting{}
 	for _, h := range held {
 		at := h.copy.last.Time
 		switch m := (meeting{passage: h.passage, at: at, held: h}); {
 		case at.Before(t.since[h.node]):
+			before[h.node] = append(before[h.node], m)
 		case h.strays():
 			stray[h.node] = append(stray[h.node], m)
 		default:
@@ -65,11 +71,14 @@ func (t *tracer) blame(held []*heldAt) {
 	for node, ms := range byNode {
 		ms = append(ms, t.passed[node]...)
 		slices.SortStableFunc(ms, func(a, b meeting) int { return a.at.Compare(b.at) })
-		t.blameIn(node, ms)
+		t.blameIn(node, ms, t.counts)
 	}
 	// What others leave may be theirs, if a program has changed the node's routes.
 	for node, ms := range stray {
-		t.blameIn(node, ms)
+		t.blameIn(node, ms, t.counts)
+	}
+	for node, ms := range before {
+		t.blameIn(node, ms, t.former)
 	}
 }
 
@@ -82,8 +91,8 @@ func (h *heldAt) strays() bool {
 // blameIn does so in one node. What each packet leaves open is narrowed down by what
 // is known of the others: how many packets each rule matched, and, where a rule is for
 // one number, the order in which they came.
-func (t *tracer) blameIn(node int, ms []meeting) {
-	b := &culprits{tracer: t, node: node, rules: t.plan.Topology.Nodes[node].Firewall, ms: ms}
+func (t *tracer) blameIn(node int, ms []meeting, matches map[ruleKey]uint64) {
+	b := &culprits{tracer: t, node: node, matches: matches, rules: t.plan.Topology.Nodes[node].Firewall, ms: ms}
 	for i := range ms {
 		b.open(&ms[i])
 	}
@@ -105,13 +114,15 @@ type culprits struct {
 	*tracer
 	node  int
 	rules []topo.Rule
-	ms    []meeting
+	// matches are those that are not used up.
+	matches map[ruleKey]uint64
+	ms      []meeting
 	// all is true where every such packet was ended by a rule, seen where the rules
 	// counted no others.
 	all, seen bool
 }
 
-func (b *culprits) count(r int) uint64 { return b.counts[ruleKey{b.node, b.rules[r].Name}] }
+func (b *culprits) count(r int) uint64 { return b.matches[ruleKey{b.node, b.rules[r].Name}] }
 
 // discards tells whether an end is that of a rule which discards.
 func (b *culprits) discards(end int) bool { return end != beyond && b.rules[end].Action.Discards() }
@@ -284,7 +295,7 @@ func (b *culprits) assign() {
 			if k < 0 {
 				continue
 			}
-			b.counts[ruleKey{b.node, b.rules[ends[k]].Name}]--
+			b.matches[ruleKey{b.node, b.rules[ends[k]].Name}]--
 			for _, end := range ends {
 				m.held.rules = append(m.held.rules, &b.rules[end])
 			}

@@ -111,7 +111,9 @@ type tracer struct {
 	solicited []solicitation
 	// mappings are the translations that NATs were seen to make.
 	mappings map[mappingKey]endpoints
-	counts   map[ruleKey]uint64
+	// counts are what rules matched, former what those on the forward hook did before their
+	// node was given others.
+	counts, former map[ruleKey]uint64
 	// numbering are the counts of rules with an nth, passed the packets that such rules
 	// of a node let through, since when its rules have counted.
 	numbering map[ruleKey]observe.RuleCount
@@ -125,7 +127,7 @@ func newTracer(in Input) *tracer {
 	t := &tracer{
 		in: in, plan: in.Plan, nodes: map[string]int{},
 		lanes: map[linkKey]*lane{}, traffic: map[way]*traffic{}, made: map[way][]made{}, atNode: map[nodeKey][]*replica{},
-		mappings: map[mappingKey]endpoints{}, counts: map[ruleKey]uint64{}, answers: map[answerKey][]*travel{},
+		mappings: map[mappingKey]endpoints{}, counts: map[ruleKey]uint64{}, former: map[ruleKey]uint64{}, answers: map[answerKey][]*travel{},
 		numbering: map[ruleKey]observe.RuleCount{}, passed: map[int][]meeting{}, since: map[int]time.Time{},
 	}
 	for i := range t.plan.Nodes {
@@ -136,8 +138,14 @@ func newTracer(in Input) *tracer {
 	}
 	for _, r := range in.Rules {
 		if n, ok := t.nodes[r.Node]; ok {
+			if k := (ruleKey{n, r.Rule}); !r.Until.IsZero() && t.forwards(k) {
+				t.former[k] += r.Packets
+				continue
+			}
 			t.counts[ruleKey{n, r.Rule}] += r.Packets
-			t.since[n] = r.Since
+			if !r.Since.IsZero() {
+				t.since[n] = r.Since
+			}
 			if r.Met > 0 {
 				t.numbering[ruleKey{n, r.Rule}] = r
 			}

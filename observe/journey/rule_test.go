@@ -114,6 +114,19 @@ func TestWhichRule(t *testing.T) {
 			r.path(s, "client", "fw")
 			r.input.Rules = append(r.input.Rules, observe.RuleCount{Node: "fw", Rule: "all", Packets: 1, Since: since})
 		}, []string{dead + "unknown", by("all")}},
+		{"what rules counted before and after a change", chain(drop("second", nth(2)), drop("all", web)), func(r *record) {
+			r.syns(2)
+			since := r.tick()
+			for i := range uint32(2) {
+				s := r.syn()
+				s.seq, s.id = 9000+i, 9
+				r.path(s, "client", "fw")
+			}
+			r.input.Rules = []observe.RuleCount{
+				{Node: "fw", Rule: "second", Packets: 1, Met: 2, Since: since}, {Node: "fw", Rule: "all", Packets: 1, Since: since},
+				{Node: "fw", Rule: "all", Packets: 2, Until: since},
+			}
+		}, []string{by("all"), by("all"), by("all"), by("second")}},
 		{"the second packet at a host, of which one came before the record", func() topo.Topology {
 			n := chain()
 			n.Nodes[2].Firewall = []topo.Rule{input("third", nth(3))}

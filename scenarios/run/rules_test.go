@@ -99,3 +99,35 @@ func TestRulesOfAConnectionThatIsKept(t *testing.T) {
 		t.Errorf("the data: %+v, want it dropped by the third rule, the only one that counted: %+v", d, o.Rules)
 	}
 }
+
+// Rules that a step replaced have ended the packets of their time, and the new ones
+// those since, by a number that counts from then.
+func TestRulesThatAStepReplaces(t *testing.T) {
+	t.Parallel()
+	n := lossyFirst()
+	n.Nodes[1].Firewall = []topo.Rule{{Name: "first", Hook: topo.Forward, Action: topo.DropPacket, Match: topo.Match{Flags: topo.SYN, Nth: 1}}}
+	lab := open(t, n)
+	if _, err := lab.Connect(t.Context(), spec.Connect{From: "client", Target: target("server", 7), As: "kept"}); err != nil {
+		t.Fatal(err)
+	}
+	rules := []topo.Rule{
+		{Name: "second", Hook: topo.Forward, Action: topo.DropPacket, Match: topo.Match{From: "client", Nth: 2}},
+		{Name: "first", Hook: topo.Forward, Action: topo.DropPacket, Match: topo.Match{From: "client"}},
+	}
+	if _, err := lab.Set(spec.Set{Node: "fw", Firewall: &rules}); err != nil {
+		t.Fatal(err)
+	}
+	o, err := lab.Exchange(t.Context(), spec.Exchange{Connection: "kept", Send: "hello", Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, j := range append(o.Earlier, o.Journeys...) {
+		if d := j.Fate.Drop; j.Sender == "client" && d.Node != "" {
+			got = append(got, d.RuleText())
+		}
+	}
+	if len(got) < 3 || !slices.Equal(got[:3], []string{"first", "first", "second"}) {
+		t.Errorf("the client's packets died by %q, want the SYN by the first rule, as the data, and the data again by the second", got)
+	}
+}

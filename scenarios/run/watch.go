@@ -273,6 +273,7 @@ func (w *watch) observe(o *verdict.Observation, c *connection) error {
 		return err
 	}
 	whole := w.flow(c, w.counted(now, o.Rules)) // earlier packets take their share of what matched
+	w.past, w.rules = w.all(o.Rules), now       // before another step replaces the rules
 	w.followMapping(o, c, whole)
 	markTurnedAway(w.lab.net.Plan, whole, o.Target, turnedAway.since(c.turnedAway))
 	c.turnedAway = turnedAway
