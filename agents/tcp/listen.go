@@ -136,7 +136,10 @@ func (l *Listener) drop(c *net.TCPConn) {
 	c.Close()
 }
 
-// Close stops listening, closes every connection and waits for their handlers.
+// Close stops listening, closes every connection and waits for their handlers. A
+// connection that was waiting to be accepted is closed as one that was: the kernel
+// would reset it, which of the two would be a matter of microseconds. Where nothing is
+// ever accepted, it does reset them.
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	l.closed = true
@@ -146,7 +149,7 @@ func (l *Listener) Close() error {
 	l.mu.Unlock()
 	var errs []error
 	for _, s := range l.sockets {
-		errs = append(errs, s.Close())
+		errs = append(errs, closeWaiting(s), s.Close())
 	}
 	for _, fd := range l.idle {
 		errs = append(errs, unix.Close(fd))
@@ -154,4 +157,24 @@ func (l *Listener) Close() error {
 	l.idle = nil
 	l.work.Wait()
 	return errors.Join(errs...)
+}
+
+// closeWaiting closes the connections that wait to be accepted.
+func closeWaiting(s *net.TCPListener) error {
+	const most = 1 << 16 // net.core.somaxconn's width: who keeps connecting can't keep it here
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) {
+		for range most {
+			c, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+			switch {
+			case err == nil:
+				unix.Close(c)
+			case !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ECONNABORTED):
+				return
+			}
+		}
+	})
 }
