@@ -193,11 +193,13 @@ func (d *chosen) settle(ctx context.Context, c *connection) {
 	ctx, cancel := context.WithTimeout(ctx, there.RTT()+patience)
 	defer cancel()
 	for {
+		// From before it is looked whether anything is on its way: what sets out while that
+		// is done counts as seen since.
+		seen := d.lab.capture.Mark()
 		c.watch.settle(ctx, c, there)
 		if c == d.decisive {
 			return
 		}
-		seen := d.lab.capture.Mark()
 		c.watch.next(ctx, seen)
 		if d.lab.capture.Mark() == seen || ctx.Err() != nil {
 			return
