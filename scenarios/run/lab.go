@@ -51,6 +51,8 @@ type Lab struct {
 	closed    bool
 	// clock is the one that steps run on.
 	clock verdict.Clock
+	// mutated is true where a scenario is run to see it fail.
+	mutated bool
 
 	mu sync.Mutex
 	// renewed is when a step last gave a node other rules, by its name: these count from
@@ -117,7 +119,7 @@ func open(ctx context.Context, t *topo.Topology, o labOptions) (*Lab, error) {
 	if !sandbox.Inside() {
 		return nil, ErrOutside
 	}
-	l := &Lab{drops: record.New[netem.Drop](maxDrops), strikes: record.New[netem.Strike](maxDrops), kept: map[string]*connection{}, renewed: map[string]time.Time{}, sessions: map[string]*tls.Sessions{}, tracer: traceStates(), clock: o.clock, resolvers: map[int]*dns.Server{}, later: o.resolvers}
+	l := &Lab{drops: record.New[netem.Drop](maxDrops), strikes: record.New[netem.Strike](maxDrops), kept: map[string]*connection{}, renewed: map[string]time.Time{}, sessions: map[string]*tls.Sessions{}, tracer: traceStates(), clock: o.clock, mutated: o.mutated, resolvers: map[int]*dns.Server{}, later: o.resolvers}
 	authority := make(chan error, 1)
 	go func() (err error) {
 		l.authority, err = tls.NewAuthority()
@@ -153,6 +155,7 @@ func open(ctx context.Context, t *topo.Topology, o labOptions) (*Lab, error) {
 type labOptions struct {
 	snapLen int
 	clock   verdict.Clock
+	mutated bool
 	// resolvers are those that steps will set, so that certificates are for their names.
 	resolvers []*topo.Resolver
 	// The others are those of build.Options.

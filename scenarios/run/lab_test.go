@@ -416,3 +416,18 @@ func TestAMutantEndsWithItsFirstFailure(t *testing.T) {
 		}
 	}
 }
+
+// Nor a step more often.
+func TestAMutantRepeatsNoStepInVain(t *testing.T) {
+	all := spec.Share{Bound: spec.AtLeast, Value: 0.5, Text: ">= 50%"}
+	for mutation, want := range []int{6, 4} {
+		s := &spec.Scenario{Name: "red", Topology: *behindNAT(), Mutation: mutation, Steps: []spec.Step{{
+			Connect: &spec.Connect{From: "phone", Target: target("server", 81)}, Repeat: 6,
+			Expect: &spec.Expect{Outcomes: []spec.OutcomeShare{{Outcome: agents.Connected, Share: all}}},
+		}}}
+		r := run.Scenario(t.Context(), s, run.Options{})
+		if r.OK() || r.Err != nil || len(r.Steps[0].Observation.Samples) != want {
+			t.Errorf("mutation %d: ok %t, error %v, %d repetitions, want %d", mutation, r.OK(), r.Err, len(r.Steps[0].Observation.Samples), want)
+		}
+	}
+}

@@ -140,7 +140,7 @@ func goesOn(o *verdict.Observation) bool { return o.Flood != nil && o.Flood.Back
 
 // lab is what a scenario's lab has to be able to do.
 func (o *Options) lab(s *spec.Scenario) labOptions {
-	l := labOptions{snapLen: snapLen(&s.Topology, s.Steps), links: o.Links, repeats: o.Clock == verdict.Virtual, clock: o.Clock}
+	l := labOptions{snapLen: snapLen(&s.Topology, s.Steps), links: o.Links, repeats: o.Clock == verdict.Virtual, clock: o.Clock, mutated: s.Mutation > 0}
 	for i := range s.Steps {
 		if set := s.Steps[i].Set; set != nil && set.Link >= 0 {
 			l.later = append(l.later, set.Toward[:]...)

@@ -24,13 +24,20 @@ func (l *Lab) Do(ctx context.Context, s *spec.Step) (*verdict.Observation, error
 	if s.Repeat < 2 {
 		return l.once(ctx, s)
 	}
-	all := make([]*verdict.Observation, s.Repeat)
-	for i := range all {
+	var all []*verdict.Observation
+	var samples []verdict.Sample
+	for i := range s.Repeat {
 		o, err := l.once(ctx, s)
 		if err != nil {
 			return nil, fmt.Errorf("repetition %d: %w", i+1, err)
 		}
-		all[i] = o
+		all = append(all, o)
+		if !l.mutated {
+			continue
+		}
+		if samples = append(samples, verdict.Repetition(s, i+1, o)); verdict.Hopeless(s, samples) {
+			break // of a mutant that is all that matters
+		}
 	}
 	return verdict.Repeat(s, all), nil
 }

@@ -97,17 +97,42 @@ func (s *Series) Endings() (all []Ending) {
 func Repeat(step *spec.Step, all []*Observation) *Observation {
 	told, samples := 0, []Sample(nil)
 	for i, o := range all {
-		once := *step
-		once.Repeat = 0
-		v := Judge(&once, o)
-		samples = append(samples, NewSample(i+1, o, v))
-		if !v.OK && samples[told].OK {
+		samples = append(samples, Repetition(step, i+1, o))
+		if !samples[i].OK && samples[told].OK {
 			told = i
 		}
 	}
 	o := *all[told]
 	o.Repetition, o.Samples = told+1, samples
 	return &o
+}
+
+// Repetition is one of a step that is performed several times, numbered from 1.
+func Repetition(step *spec.Step, n int, o *Observation) Sample {
+	once := *step
+	once.Repeat = 0
+	return NewSample(n, o, Judge(&once, o))
+}
+
+// Hopeless tells whether a step that is performed several times can't be as expected
+// any more, from its first repetitions, whatever the others make of it.
+func Hopeless(step *spec.Step, samples []Sample) bool {
+	if slices.ContainsFunc(samples, func(s Sample) bool { return !s.OK }) {
+		return true
+	}
+	if step.Expect == nil || len(step.Expect.Kernels) > 0 {
+		return false
+	}
+	return slices.ContainsFunc(step.Expect.Outcomes, func(o spec.OutcomeShare) bool {
+		least := ended(o.Outcome, samples)
+		most := least + step.Repeat - len(samples)
+		for n := least; n <= most; n++ {
+			if meetsShare(o.Share, n, step.Repeat) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // judgeSeries holds all repetitions of a step against what is expected of them

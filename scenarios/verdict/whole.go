@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"testbed/agents"
 	"testbed/scenarios/spec"
 )
 
@@ -28,12 +29,7 @@ func (j *judge) whole(samples []Sample) {
 
 // share is the check of how many repetitions had an outcome.
 func share(want spec.OutcomeShare, samples []Sample) Check {
-	n := 0
-	for i := range samples {
-		if samples[i].Outcome == want.Outcome {
-			n++
-		}
-	}
+	n := ended(want.Outcome, samples)
 	c := Check{
 		Key: "outcomes", Expected: string(want.Outcome) + " " + want.Share.Text, OK: len(samples) > 0 && meetsShare(want.Share, n, len(samples)),
 		Observed: string(want.Outcome) + " " + ShareText(n, len(samples)),
@@ -42,6 +38,16 @@ func share(want spec.OutcomeShare, samples []Sample) Check {
 		c.Note = fmt.Sprintf("expected %s, observed %s: %s", c.Expected, c.Observed, otherEndings(samples))
 	}
 	return c
+}
+
+// ended counts the repetitions with an outcome.
+func ended(o agents.Outcome, samples []Sample) (n int) {
+	for i := range samples {
+		if samples[i].Outcome == o {
+			n++
+		}
+	}
+	return n
 }
 
 // meetsShare compares n of all with a share. It multiplies rather than divides, so
