@@ -14,32 +14,13 @@ import (
 	"testbed/agents/tcp"
 	"testbed/topo"
 	"testbed/topo/netns"
-	"testbed/topo/rtnl"
+	"testbed/topo/netns/netnstest"
 )
 
 var four, loopback6 = netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")
 
 // long is more than any test takes.
 const long = time.Minute
-
-// alone is a namespace with nothing but its loopback interface.
-func alone(t *testing.T) *netns.NS {
-	t.Helper()
-	ns, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ns.Close() })
-	h, err := rtnl.Open(ns)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	if err := h.SetUp("lo", true); err != nil {
-		t.Fatal(err)
-	}
-	return ns
-}
 
 func serve(t *testing.T, ns *netns.NS, o Options) {
 	t.Helper()
@@ -117,7 +98,7 @@ func replies(a *Answer) string {
 }
 
 func TestAskAndServe(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	serve(t, ns, Options{Zone: zone})
 	for _, server := range []netip.Addr{four, netip.MustParseAddr("127.0.0.2"), loopback6} {
 		asked := 0
@@ -148,7 +129,7 @@ func TestAskAndServe(t *testing.T) {
 
 // TestHostileAnswersAreNotTaken sends much before the answer that is one.
 func TestHostileAnswersAreNotTaken(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	datagrams(t, ns, func(query []byte) [][]byte {
 		all := [][]byte{
 			{},
@@ -171,7 +152,7 @@ func TestHostileAnswersAreNotTaken(t *testing.T) {
 
 // TestTheNextServerIsAsked goes on where a server's answer is of no use.
 func TestTheNextServerIsAsked(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	refuse := func(m *dnsmessage.Message) { m.RCode = dnsmessage.RCodeRefused }
 	datagrams(t, ns, func(query []byte) [][]byte { return [][]byte{ofQuery(t, query, refuse)} })
 	unreachable := netip.MustParseAddr("192.0.2.53")
@@ -183,7 +164,7 @@ func TestTheNextServerIsAsked(t *testing.T) {
 
 // TestSilence has a server that never answers, and one whose connection breaks off.
 func TestSilence(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	serve(t, ns, Options{Zone: zone, Silent: []topo.RecordType{topo.A}})
 	const timeout = 50 * time.Millisecond
 	a := resolve(t, &Stub{NS: ns, Servers: []netip.Addr{four}, Timeout: timeout, Attempts: 2}, host, topo.A)
@@ -200,7 +181,7 @@ func TestSilence(t *testing.T) {
 // TestConnectionsThatBreakOff has the answer over TCP end, or be none.
 func TestConnectionsThatBreakOff(t *testing.T) {
 	for name, stream := range map[string]string{"at once": "", "in the length": "\x00", "in the message": "\xff\xffabc", "an empty message": "\x00\x00"} {
-		ns := alone(t)
+		ns := netnstest.Loopback(t)
 		datagrams(t, ns, func(query []byte) [][]byte {
 			return [][]byte{ofQuery(t, query, func(m *dnsmessage.Message) { m.Truncated, m.Answers = true, nil })}
 		})
@@ -225,7 +206,7 @@ func TestConnectionsThatBreakOff(t *testing.T) {
 
 // TestHostileQuestions has a server answer after all that is no question.
 func TestHostileQuestions(t *testing.T) {
-	ns := alone(t)
+	ns := netnstest.Loopback(t)
 	serve(t, ns, Options{Zone: zone})
 	var c net.Conn
 	err := ns.Do(func() (err error) {

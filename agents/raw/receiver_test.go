@@ -8,8 +8,7 @@ import (
 	"time"
 
 	"testbed/agents/raw"
-	"testbed/topo/netns"
-	"testbed/topo/rtnl"
+	"testbed/topo/netns/netnstest"
 	"testbed/topo/sandbox"
 )
 
@@ -19,19 +18,7 @@ func TestMain(m *testing.M) { sandbox.TestMain(m) }
 // what comes from one of its addresses, with a sender.
 func loopback(t *testing.T, own netip.Addr) (*raw.Receiver, *raw.Sender) {
 	t.Helper()
-	ns, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ns.Close() })
-	h, err := rtnl.Open(ns)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	if err := h.SetUp("lo", true); err != nil {
-		t.Fatal(err)
-	}
+	ns := netnstest.Loopback(t)
 	r, err := raw.NewReceiver(ns, own)
 	if err != nil {
 		t.Fatal(err)

@@ -12,8 +12,7 @@ import (
 	"testbed/agents/tcp"
 	agenttls "testbed/agents/tls"
 	"testbed/topo"
-	"testbed/topo/netns"
-	"testbed/topo/rtnl"
+	"testbed/topo/netns/netnstest"
 	"testbed/topo/sandbox"
 )
 
@@ -22,19 +21,7 @@ func TestMain(m *testing.M) { sandbox.TestMain(m) }
 // node has nothing but its loopback interface.
 func node(t *testing.T) server.Node {
 	t.Helper()
-	ns, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ns.Close() })
-	h, err := rtnl.Open(ns)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	if err := h.SetUp("lo", true); err != nil {
-		t.Fatal(err)
-	}
+	ns := netnstest.Loopback(t)
 	authority, err := agenttls.NewAuthority()
 	if err != nil {
 		t.Fatal(err)
