@@ -114,7 +114,20 @@ func (w *watch) traced(o *verdict.Observation, c *connection, js []observe.Journ
 	if c.target >= 0 {
 		seen.server = afterRequest(derived.server, trace(changes, w.lab.net.Nodes[c.target].NS.Inode(), serverEnd(js, o.Target, w), o.SeenAddr))
 	}
+	if missed(o, seen.client, derived.client) {
+		return derived, observe.FromPackets
+	}
 	return seen, observe.FromTracepoint
+}
+
+// missed tells whether the tracepoint lacks the end of a socket that failed: what
+// kernel and tracer lose without counting it would be told as a state that was not
+// entered.
+func missed(o *verdict.Observation, seen, derived []observe.StateChange) bool {
+	ended := func(changes []observe.StateChange) bool {
+		return len(changes) > 0 && changes[len(changes)-1].State == observe.Closed
+	}
+	return !failedAt(o).IsZero() && ended(derived) && !ended(seen)
 }
 
 // afterRequest puts SYN-RECEIVED, of which only packets tell where a listener received
