@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,32 +19,45 @@ import (
 )
 
 // watchedEnv makes this program stand for an emulator. Its value is the timeout of
-// its main thread's ppoll(2).
+// its main thread's ppoll(2), and how long its processor's thread computes.
 const watchedEnv = "TESTBED_GATE_TIMEOUT"
 
-// work is how long its processor's thread computes.
-const work = 500 * time.Millisecond
-
 func init() {
-	if timeout, err := time.ParseDuration(os.Getenv(watchedEnv)); err == nil {
+	var timeout, work string
+	if n, _ := fmt.Sscan(os.Getenv(watchedEnv), &timeout, &work); n == 2 {
 		runtime.LockOSThread() // the main thread, as of every init
-		watched(timeout)
+		watched(duration(timeout), duration(work))
 		os.Exit(0)
 	}
 }
 
+func duration(s string) time.Duration {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		panic(err)
+	}
+	return d
+}
+
 // watched has a thread compute and then sleep, and prints its number; then, when it
-// is told to go on, how long a ppoll(2) took that has nothing to wait for.
-func watched(timeout time.Duration) {
-	var begin, works atomic.Bool
+// is told to go on, whether the thread slept when a ppoll(2) was over that has nothing
+// to wait for. Until then the thread computes, for its time at most.
+func watched(timeout, work time.Duration) {
+	// Go's scheduler must not put the thread to sleep in between: it has a processor of its
+	// own, and nothing in its loop lets it be preempted (GODEBUG=asyncpreemptoff).
+	runtime.GOMAXPROCS(4)
+	debug.SetGCPercent(-1)
+	var begin, works, over, sleeps atomic.Bool
 	go func() {
 		runtime.LockOSThread()
 		fmt.Println(unix.Gettid())
 		for !begin.Load() {
 		}
-		for began := time.Now(); time.Since(began) < work; {
-			works.Store(true)
+		time.AfterFunc(work, func() { over.Store(true) })
+		works.Store(true)
+		for !over.Load() {
 		}
+		sleeps.Store(true)
 		time.Sleep(time.Hour)
 	}()
 	bufio.NewReader(os.Stdin).ReadString('\n')
@@ -54,41 +68,41 @@ func watched(timeout time.Duration) {
 	begin.Store(true)
 	for !works.Load() {
 	}
-	began, t := time.Now(), unix.NsecToTimespec(int64(timeout))
+	t := unix.NsecToTimespec(int64(timeout))
 	for {
 		_, err := unix.Ppoll([]unix.PollFd{{Fd: int32(null.Fd()), Events: unix.POLLIN}}, &t, nil)
 		if err != unix.EINTR {
 			break
 		}
 	}
-	fmt.Println(time.Since(began))
+	fmt.Println(sleeps.Load())
+	over.Store(true)
 }
 
 func TestTheGateHoldsTheMainThreadWhileTheProcessorWorks(t *testing.T) {
 	for _, c := range []struct {
-		name    string
-		follows bool
-		timeout time.Duration
-		held    bool
+		name          string
+		follows       bool
+		timeout, work time.Duration
+		held          bool
 	}{
-		{"until it sleeps", true, time.Hour, true},
-		{"no longer than it would wait by itself", true, 10 * time.Millisecond, false},
-		{"not before it follows one", false, time.Hour, false},
+		{"until it sleeps", true, time.Hour, 500 * time.Millisecond, true},
+		{"no longer than it would wait by itself", true, 10 * time.Millisecond, time.Minute, false},
+		{"not before it follows one", false, time.Hour, time.Minute, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			took := throughGate(t, c.timeout, c.follows)
-			if held := took > work/2; held != c.held {
-				t.Errorf("ppoll took %v", took)
+			if slept := throughGate(t, c.timeout, c.work, c.follows); slept != fmt.Sprint(c.held) {
+				t.Errorf("the processor's thread slept when ppoll was over: %s", slept)
 			}
 		})
 	}
 }
 
-// throughGate is how long the ppoll(2) of a program took that was started with a gate.
-func throughGate(t *testing.T, timeout time.Duration, follows bool) time.Duration {
+// throughGate is what a program prints in the end that was started with a gate.
+func throughGate(t *testing.T, timeout, work time.Duration, follows bool) string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), watchedEnv+"="+timeout.String())
+	cmd.Env = append(os.Environ(), watchedEnv+"="+timeout.String()+" "+work.String(), "GODEBUG=asyncpreemptoff=1")
 	in, tell := pipe(t)
 	listen, out := pipe(t)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, os.Stderr
@@ -131,11 +145,10 @@ func throughGate(t *testing.T, timeout time.Duration, follows bool) time.Duratio
 	if err != nil {
 		t.Fatal(err)
 	}
-	took, err := time.ParseDuration(strings.TrimSpace(line))
-	if err := errors.Join(err, <-ended); err != nil {
+	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	return took
+	return strings.TrimSpace(line)
 }
 
 // pipe is one that is closed with the test.
