@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -61,6 +62,13 @@ var _ = Describe("a run", func() {
 		u.leavesNothing()
 	})
 
+	It("gives every namespace back to the kernel as soon as it ends, with connections open and others that nobody answers", func() {
+		withinBudget(0, "", 4, strings.Split(busy, "  - {exec")[0]+
+			"  - {connect: server:80, from: client, as: d}\n"+
+			"  - {set: {link: [fw, server], up: false}}\n"+
+			"  - {close: d}\n")
+	})
+
 	for _, u := range users() {
 		It("leaves nothing when it is killed at any moment, as "+u.name, func() {
 			u.requireSandbox()
@@ -94,15 +102,7 @@ var _ = Describe("a run", func() {
 		const connects = "  - {connect: server:80, from: client, as: c}\n"
 		text := fmt.Sprintf(strings.Replace(busy, connects, "  - {wait: 1ms}\n", 1), filepath.Join(GinkgoT().TempDir(), "reached"))
 		Expect(text).NotTo(ContainSubstring("connect:"))
-		ended := self.scenario(strings.Split(text, "  - {exec")[0])
-		c := exec.Command("sh", "-c", namespaceBudget, "sh", program, self.scenario(text), ended)
-		c.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags:  unix.CLONE_NEWUSER,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
-		}
-		out, err := c.CombinedOutput()
-		Expect(err).NotTo(HaveOccurred(), "%s", out)
+		withinBudget(10, text, 1, strings.Split(text, "  - {exec")[0])
 	})
 
 	It("that is interrupted says what it has done, and ends with 130", func() {
@@ -133,25 +133,41 @@ var _ = Describe("a run", func() {
 	})
 })
 
-// namespaceBudget kills run after run where only a few network namespaces may
-// exist at once (user_namespaces(7)), and then wants one to succeed: a namespace
-// that a killed run left would be missing. Its arguments are the program, the
-// scenario to kill and the one to finish.
+// withinBudget kills run after run of a scenario, and then wants others of another one
+// to succeed, where only a few network namespaces may exist at once
+// (user_namespaces(7)): one that a run left would be missing.
+func withinBudget(kills int, killed string, runs int, ended string) {
+	GinkgoHelper()
+	c := exec.Command("sh", "-c", namespaceBudget, "sh", program, strconv.Itoa(kills), self.scenario(killed), strconv.Itoa(runs), self.scenario(ended))
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
+	}
+	out, err := c.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), "%s", out)
+}
+
+// namespaceBudget is what withinBudget does. The kernel destroys namespaces in its own
+// time, but in seconds.
 const namespaceBudget = `
+program=$1 kills=$2 killed=$3 runs=$4 ended=$5
 echo 2 > /proc/sys/user/max_net_namespaces || exit 1
-if "$1" run "$3" >/dev/null 2>&1; then echo "the limit has no effect"; exit 1; fi
+if "$program" run "$ended" >/dev/null 2>&1; then echo "the limit has no effect"; exit 1; fi
 echo 10 > /proc/sys/user/max_net_namespaces || exit 1
-for i in 0 1 2 3 4 5 6 7 8 9; do
-	"$1" run "$2" >/dev/null 2>&1 & pid=$!
+for i in $(seq 0 $((kills - 1))); do
+	"$program" run "$killed" >/dev/null 2>&1 & pid=$!
 	sleep 0.0$i
 	kill -KILL $pid
 	wait $pid 2>/dev/null
 done
-i=0
-until out=$("$1" run --story never "$3" 2>&1); do
-	i=$((i + 1))
-	if [ $i -ge 150 ]; then echo "$out"; exit 1; fi
-	sleep 0.2
+tries=0
+for i in $(seq $runs); do
+	until out=$("$program" run --story never "$ended" 2>&1); do
+		tries=$((tries + 1))
+		if [ $tries -ge 150 ]; then echo "$out"; exit 1; fi
+		sleep 0.2
+	done
 done
 `
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -38,9 +39,13 @@ type Socket struct {
 // (include/uapi/linux/inet_diag.h).
 const (
 	sockDiagByFamily = 20
+	sockDestroy      = 21
 	diagRequestBytes = 56
 	diagAnswerBytes  = 72
-	diagID           = 8 // in a request; in an answer it is at 4
+	diagStates       = 4 // in a request
+	diagID           = 8 // in a request
+	diagAnswerID     = 4
+	diagIDBytes      = 48
 	diagState        = 1
 	diagTimer        = 2
 	diagExpires      = 52
@@ -97,25 +102,63 @@ func (s *Sockets) Find(local, remote netip.AddrPort) (Socket, error) {
 	return Socket{}, fmt.Errorf("look for socket %s – %s: the kernel's answer is too short", local, remote)
 }
 
-// listenState is that of LISTEN in the kernel's bitmaps (include/net/tcp_states.h).
-const listenState = 1 << 10
+// States in the kernel's bitmaps (include/net/tcp_states.h): LISTEN, and those of a
+// connection whose socket keeps its namespace, which TIME-WAIT's does not.
+const (
+	listening = 1 << unix.BPF_TCP_LISTEN
+	connected = 1<<unix.BPF_TCP_ESTABLISHED | 1<<unix.BPF_TCP_SYN_SENT | 1<<unix.BPF_TCP_SYN_RECV | 1<<unix.BPF_TCP_FIN_WAIT1 |
+		1<<unix.BPF_TCP_FIN_WAIT2 | 1<<unix.BPF_TCP_CLOSE_WAIT | 1<<unix.BPF_TCP_LAST_ACK | 1<<unix.BPF_TCP_CLOSING
+)
 
 // Listens tells whether a socket listens on a TCP port of any address.
 func (s *Sockets) Listens(port uint16) (bool, error) {
+	answers, err := s.all(listening)
+	if err != nil {
+		return false, fmt.Errorf("look for listeners: %w", err)
+	}
+	return slices.ContainsFunc(answers, func(m netlink.Message) bool {
+		return binary.BigEndian.Uint16(m.Data[diagAnswerID:]) == port
+	}), nil
+}
+
+// Abort ends every connection as `ss --kill` does (tcp_abort in net/ipv4/tcp.c): with
+// a RST where one is due, and at once. Else the namespace of a socket that nobody
+// owns any more would stay with the kernel until it has given up the socket's FIN.
+// Listeners stay, and so does what the kernel can't end: anything without
+// CONFIG_INET_DIAG_DESTROY, and on older kernels what nobody owns any more.
+func (s *Sockets) Abort() error {
+	answers, err := s.all(connected)
+	if err != nil {
+		return fmt.Errorf("look for connections: %w", err)
+	}
+	for _, m := range answers {
+		request := make([]byte, diagRequestBytes)
+		copy(request[diagID:], m.Data[diagAnswerID:diagAnswerID+diagIDBytes])
+		_, err := s.send(sockDestroy, netlink.Acknowledge, request, m.Data[0])
+		// It may have ended meanwhile.
+		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("abort a connection: %w", err)
+		}
+	}
+	return nil
+}
+
+// all are the sockets of both families that are in one of some states.
+func (s *Sockets) all(states uint32) (found []netlink.Message, err error) {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		request := make([]byte, diagRequestBytes)
-		binary.NativeEndian.PutUint32(request[4:], listenState)
+		binary.NativeEndian.PutUint32(request[diagStates:], states)
 		answers, err := s.ask(netlink.Dump, request, family)
 		if err != nil {
-			return false, fmt.Errorf("look for listeners: %w", err)
+			return nil, err
 		}
 		for _, m := range answers {
-			if len(m.Data) >= diagAnswerBytes && binary.BigEndian.Uint16(m.Data[4:]) == port {
-				return true, nil
+			if len(m.Data) >= diagAnswerBytes {
+				found = append(found, m)
 			}
 		}
 	}
-	return false, nil
+	return found, nil
 }
 
 // socketRequest asks for one socket by its two ends.
@@ -133,11 +176,16 @@ func socketRequest(local, remote netip.AddrPort) (request []byte, family uint8) 
 	return request, family
 }
 
-// ask completes a request and sends it.
+// ask sends a question.
 func (s *Sockets) ask(flags netlink.HeaderFlags, request []byte, family uint8) ([]netlink.Message, error) {
+	return s.send(sockDiagByFamily, flags, request, family)
+}
+
+// send completes a request and sends it.
+func (s *Sockets) send(what netlink.HeaderType, flags netlink.HeaderFlags, request []byte, family uint8) ([]netlink.Message, error) {
 	request[0], request[1] = family, unix.IPPROTO_TCP
 	return s.conn.Execute(netlink.Message{
-		Header: netlink.Header{Type: sockDiagByFamily, Flags: netlink.Request | flags},
+		Header: netlink.Header{Type: what, Flags: netlink.Request | flags},
 		Data:   request,
 	})
 }

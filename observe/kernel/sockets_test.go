@@ -10,6 +10,7 @@ import (
 	"testbed/observe"
 	"testbed/observe/kernel"
 	"testbed/topo/netns"
+	"testbed/topo/rtnl"
 )
 
 func TestTicks(t *testing.T) {
@@ -57,6 +58,36 @@ func TestNoSocketIsClosed(t *testing.T) {
 	a, b := netip.MustParseAddrPort("127.0.0.1:1"), netip.MustParseAddrPort("127.0.0.1:2")
 	if s := expectSocket(t, look, a, b, observe.Closed, false); s.Due >= 0 {
 		t.Errorf("a socket that does not exist is due in %v", s.Due)
+	}
+}
+
+// Without it a socket that nobody owns any more stays until its FIN has been sent in
+// vain often enough, and its namespace with it.
+func TestAbortEndsConnectionsAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		name, loopback string
+		family         int
+	}{{"IPv4", "127.0.0.1", unix.AF_INET}, {"IPv6", "::1", unix.AF_INET6}} {
+		t.Run(c.name, func(t *testing.T) {
+			ns := makeNS(t)
+			look := openSockets(t, ns)
+			client, server, local, remote := connected(t, ns, c.family, c.loopback)
+			t.Cleanup(func() { unix.Close(server) })
+			nl, err := rtnl.Open(ns)
+			check(t, err)
+			t.Cleanup(nl.Close)
+			check(t, nl.SetUp("lo", false))
+			check(t, unix.Close(client))
+			expectSocket(t, look, local, remote, observe.FinWait1, false)
+
+			check(t, look.Abort())
+			expectSocket(t, look, local, remote, observe.Closed, false)
+			expectSocket(t, look, remote, local, observe.Closed, false)
+			if listens, err := look.Listens(remote.Port()); err != nil || !listens {
+				t.Errorf("the listener listens: %v, %v", listens, err)
+			}
+			check(t, look.Abort()) // of nothing
+		})
 	}
 }
 

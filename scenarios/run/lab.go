@@ -178,12 +178,15 @@ func (l *Lab) Close() error {
 	for _, d := range l.daemons {
 		d.Stop()
 	}
-	for _, c := range l.kept {
-		c.conn.Close()
-	}
 	for _, f := range l.floods {
 		f.stop()
 		<-f.ended
+	}
+	if l.net != nil {
+		errs = append(errs, l.abort())
+	}
+	for _, c := range l.kept {
+		c.conn.Close()
 	}
 	for _, ports := range l.servers {
 		for _, r := range ports {
@@ -198,6 +201,25 @@ func (l *Lab) Close() error {
 	}
 	if l.capture != nil {
 		errs = append(errs, l.capture.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// abort ends the connections that are left, of agents and programs: once the links
+// are gone nobody answers their FINs, and the kernel would keep the namespaces as
+// long as it sends these again. A kernel that shows no sockets does that.
+func (l *Lab) abort() error {
+	var errs []error
+	for _, n := range l.net.Nodes {
+		sockets, err := kernel.OpenSockets(n.NS)
+		if missing := (*sandbox.Unavailable)(nil); errors.As(err, &missing) {
+			return nil
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, sockets.Abort(), sockets.Close())
 	}
 	return errors.Join(errs...)
 }
