@@ -36,8 +36,7 @@ func (f *clockFlags) perform(ctx context.Context, list []*spec.Scenario, p perfo
 		return nil, nil, err
 	}
 	o := run.Options{
-		Jobs: p.jobs, Links: links, Capture: p.capture, Keep: p.keep,
-		OnStart: p.told.OnStart, OnStep: p.told.OnStep, OnRun: p.told.OnRun, OnDone: p.told.OnDone,
+		Jobs: p.jobs, Links: links, Capture: p.capture, Keep: p.keep, Progress: p.told,
 	}
 	if o.Jobs == 0 {
 		o.Jobs = defaultJobs
@@ -48,8 +47,7 @@ func (f *clockFlags) perform(ctx context.Context, list []*spec.Scenario, p perfo
 			p.section(m.Kernel().Release, guests)
 		}
 		onVirtual = append(onVirtual, virtual.All(ctx, m, guests, virtual.Options{
-			Jobs: p.jobs, Links: links, Capture: p.capture,
-			OnStart: p.told.OnStart, OnStep: p.told.OnStep, OnRun: p.told.OnRun, OnDone: p.told.OnDone,
+			Jobs: p.jobs, Links: links, Capture: p.capture, Progress: p.told,
 		})...)
 	}
 	return onHost, onVirtual, nil

@@ -89,11 +89,11 @@ var _ = Describe("scenarios from Go", func() {
 		s, err := spec.Decode("long.yaml", []byte("name: long\nnodes: {a: {}}\nsteps: [{wait: 1ms}, {wait: 1h}]\n"))
 		Expect(err).NotTo(HaveOccurred())
 		ctx, cancel := context.WithCancel(ctx)
-		r := run.Scenario(ctx, s, run.Options{OnStep: func(_ *spec.Scenario, step int, _ string) {
+		r := run.Scenario(ctx, s, run.Options{Progress: run.Progress{OnStep: func(_ *spec.Scenario, step int, _ string) {
 			if step == 2 {
 				cancel()
 			}
-		}})
+		}}})
 		Expect(r.Err).To(MatchError(context.Canceled))
 		Expect(r.Steps).To(HaveLen(1))
 	})

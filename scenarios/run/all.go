@@ -90,8 +90,7 @@ func sideBySide(ctx context.Context, list []*spec.Scenario, o Options) []*verdic
 		o.Jobs = n
 	}
 	o.turn = newTurn(min(o.Jobs, n))
-	told := Progress{o.OnStart, o.OnStep, o.OnRun, o.OnDone}
-	return InParts(ctx, list, 1, o.Jobs, told, func(ctx context.Context, p Part, told Progress) []*verdict.Result {
+	return InParts(ctx, list, 1, o.Jobs, o.Progress, func(ctx context.Context, p Part, told Progress) []*verdict.Result {
 		own := o
 		own.OnStep = told.OnStep
 		r := once(ctx, p.Runs()[0], own)

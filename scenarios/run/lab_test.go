@@ -390,7 +390,7 @@ func TestAllRunsTheRepeatedLast(t *testing.T) {
 		}
 	}
 	run.All(t.Context(), list, run.Options{
-		OnStart: note("begins"), OnDone: func(r *verdict.Result) { note("ends")(r.Scenario) },
+		Progress: run.Progress{OnStart: note("begins"), OnDone: func(r *verdict.Result) { note("ends")(r.Scenario) }},
 	})
 	if len(order) != 6 || order[4] != "repeated begins" || order[5] != "repeated ends" {
 		t.Errorf("in the order %q", order)
@@ -410,7 +410,7 @@ func TestAMutantEndsWithItsFirstFailure(t *testing.T) {
 			t.Errorf("mutation %d: ok %t after %d steps", mutation, r.OK(), len(r.Steps))
 		}
 		runs := 0
-		r := run.All(t.Context(), []*spec.Scenario{s}, run.Options{Jobs: 1, OnRun: func(_ *spec.Scenario, n int) { runs = n }})[0]
+		r := run.All(t.Context(), []*spec.Scenario{s}, run.Options{Jobs: 1, Progress: run.Progress{OnRun: func(_ *spec.Scenario, n int) { runs = n }}})[0]
 		if r.OK() || r.Err != nil || runs != want {
 			t.Errorf("mutation %d: ok %t, error %v, after %d runs, want %d", mutation, r.OK(), r.Err, runs, want)
 		}

@@ -49,11 +49,11 @@ func TestRepetitionsMeetTheirOwnChances(t *testing.T) {
 	s := decode(t, lossy)
 	var mu sync.Mutex
 	ran := 0
-	o := run.Options{Jobs: 4, Links: netem.Wire, OnRun: func(_ *spec.Scenario, done int) {
+	o := run.Options{Jobs: 4, Links: netem.Wire, Progress: run.Progress{OnRun: func(_ *spec.Scenario, done int) {
 		mu.Lock()
 		defer mu.Unlock()
 		ran = max(ran, done)
-	}}
+	}}}
 	r := run.Scenario(t.Context(), s, o)
 	if r.Err != nil || len(r.Cells) != 2 || ran != 24 {
 		t.Fatalf("%d cells, %d runs: %v", len(r.Cells), ran, r.Err)
@@ -104,11 +104,11 @@ func TestRepetitionsEndWithTheContext(t *testing.T) {
 		{Exec: &spec.Exec{From: "host", Args: []string{"true"}, Text: "true"}},
 		{Wait: &spec.Wait{Duration: 10 * time.Millisecond}},
 	}}
-	r := run.Scenario(ctx, s, run.Options{Jobs: 1, OnRun: func(_ *spec.Scenario, done int) {
+	r := run.Scenario(ctx, s, run.Options{Jobs: 1, Progress: run.Progress{OnRun: func(_ *spec.Scenario, done int) {
 		if done == 2 {
 			cancel()
 		}
-	}})
+	}}})
 	if !errors.Is(r.Err, context.Canceled) || len(r.Cells) != 1 || len(r.Cells[0].Series[0].Samples) != 2 {
 		t.Errorf("%v, %+v", r.Err, r.Cells)
 	}

@@ -16,11 +16,8 @@ type Options struct {
 	// Jobs is how many networks there are at once in All; zero means one for each
 	// scenario, cell and repetition.
 	Jobs int
-	// OnStart, OnStep, OnRun and OnDone are those of Progress.
-	OnStart func(*spec.Scenario)
-	OnStep  func(s *spec.Scenario, step int, title string)
-	OnRun   func(s *spec.Scenario, done int)
-	OnDone  func(*verdict.Result)
+	// Progress is told how far it is.
+	Progress
 	// Clock is what the time in here is; empty is the host's.
 	Clock verdict.Clock
 	// Capture has the result keep what crossed the links until the last step ended.

@@ -30,9 +30,11 @@ func TestNoNetworkIsBuiltAfterAnInterruption(t *testing.T) {
 	}
 	var done atomic.Int32
 	results := run.All(ctx, list, run.Options{
-		Jobs:   1,
-		OnStep: func(*spec.Scenario, int, string) { cancel() },
-		OnDone: func(*verdict.Result) { done.Add(1) },
+		Jobs: 1,
+		Progress: run.Progress{
+			OnStep: func(*spec.Scenario, int, string) { cancel() },
+			OnDone: func(*verdict.Result) { done.Add(1) },
+		},
 	})
 	for i, r := range results {
 		if !errors.Is(r.Err, context.Canceled) || !strings.HasSuffix(r.Err.Error(), "interrupted") {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"testbed/scenarios/report"
+	"testbed/scenarios/run"
 	"testbed/scenarios/spec"
 	"testbed/scenarios/verdict"
 	"testbed/scenarios/virtual"
@@ -36,7 +37,7 @@ func testCells(t *testing.T, m *machine.Machine) {
 	for jobs := range 2 {
 		ran := 0
 		r := virtual.All(t.Context(), m, []*spec.Scenario{s}, virtual.Options{
-			Jobs: jobs + 1, OnRun: func(_ *spec.Scenario, done int) { ran = max(ran, done) },
+			Jobs: jobs + 1, Progress: run.Progress{OnRun: func(_ *spec.Scenario, done int) { ran = max(ran, done) }},
 		})[0]
 		if r.Err != nil || ran != 24 || len(r.Cells) != 2 || !r.Cells[0].OK() || r.Cells[1].OK() {
 			t.Fatalf("%d runs, %d cells: %v", ran, len(r.Cells), r.Err)

@@ -26,11 +26,8 @@ type Options struct {
 	Capture bool
 	// Links says which medium carries the links; empty stands for netem.Auto.
 	Links netem.MediumName
-	// OnStart, OnStep, OnRun and OnDone are those of run.Progress.
-	OnStart func(*spec.Scenario)
-	OnStep  func(s *spec.Scenario, step int, title string)
-	OnRun   func(s *spec.Scenario, done int)
-	OnDone  func(*verdict.Result)
+	// Progress is told how far it is.
+	run.Progress
 }
 
 // Slots is how many scenarios run at once.
@@ -49,8 +46,7 @@ const inOneGuest = 10
 // All runs scenarios on a machine, some at once, and returns their results in the
 // order given. Each one is on its own: its result does not depend on the others.
 func All(ctx context.Context, m *machine.Machine, list []*spec.Scenario, o Options) []*verdict.Result {
-	told := run.Progress{OnStart: o.OnStart, OnStep: o.OnStep, OnRun: o.OnRun, OnDone: o.OnDone}
-	return run.InParts(ctx, list, inOneGuest, o.Slots(), told, func(ctx context.Context, p run.Part, told run.Progress) []*verdict.Result {
+	return run.InParts(ctx, list, inOneGuest, o.Slots(), o.Progress, func(ctx context.Context, p run.Part, told run.Progress) []*verdict.Result {
 		return inGuest(ctx, m, p, o, told)
 	})
 }
