@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"testing"
 
@@ -15,14 +14,7 @@ import (
 	"testbed/topo/sandbox"
 )
 
-func TestMain(m *testing.M) {
-	// A fuzzing worker talks to its coordinator over descriptors that a sandbox
-	// does not pass on, and needs no network.
-	if slices.Contains(os.Args, "-test.fuzzworker") {
-		os.Exit(m.Run())
-	}
-	sandbox.TestMain(m)
-}
+func TestMain(m *testing.M) { sandbox.TestMain(m) }
 
 const (
 	id   = 0x1234

@@ -2,8 +2,6 @@ package qdisc_test
 
 import (
 	"errors"
-	"os"
-	"slices"
 	"testing"
 
 	"testbed/netem"
@@ -15,14 +13,7 @@ import (
 	"testbed/vm/guesttest"
 )
 
-func TestMain(m *testing.M) {
-	// A fuzzing worker talks to its coordinator over descriptors that a sandbox
-	// does not pass on, and needs no network.
-	if slices.Contains(os.Args, "-test.fuzzworker") {
-		os.Exit(m.Run())
-	}
-	guesttest.Main(m)
-}
+func TestMain(m *testing.M) { guesttest.Main(m) }
 
 // TestKernels runs what needs the kernel's netem in guests that have it.
 func TestKernels(t *testing.T) { guesttest.Run(t, "^Test(Conformance|Kernel[A-Z].*)$") }

@@ -1,8 +1,6 @@
 package wire_test
 
 import (
-	"os"
-	"slices"
 	"testing"
 
 	"testbed/netem"
@@ -13,14 +11,7 @@ import (
 	"testbed/vm/guesttest"
 )
 
-func TestMain(m *testing.M) {
-	// A fuzzing worker talks to its coordinator over descriptors that a sandbox
-	// does not pass on, and needs no network.
-	if slices.Contains(os.Args, "-test.fuzzworker") {
-		os.Exit(m.Run())
-	}
-	guesttest.Main(m)
-}
+func TestMain(m *testing.M) { guesttest.Main(m) }
 
 // TestKernels runs the suite again where time is virtual.
 func TestKernels(t *testing.T) { guesttest.Run(t, "^TestConformance$") }
