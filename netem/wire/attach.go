@@ -38,6 +38,7 @@ func (e *engine) close() {
 	e.closing.Store(true)
 	e.poll.interrupt()
 	<-e.stopped
+	e.in.close()
 	e.poll.close()
 	fds := make(chan int)
 	var wg sync.WaitGroup

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +39,28 @@ type inbox struct {
 	vecs    [slots]unix.Iovec
 	bufs    [slots][]byte
 	control [slots][controlLen]byte
+}
+
+// buffers are those of an inbox. They are most of what an engine allocates, so the
+// next engine takes over those of one that has ended.
+var buffers = sync.Pool{New: func() any {
+	var all [slots][]byte
+	for i := range all {
+		all[i] = make([]byte, slotLen)
+	}
+	return &all
+}}
+
+// open gives every slot a buffer, close gives them up.
+func (in *inbox) open() {
+	for i, b := range buffers.Get().(*[slots][]byte) {
+		in.refill(i, b)
+	}
+}
+
+func (in *inbox) close() {
+	all := in.bufs
+	buffers.Put(&all)
 }
 
 // refill gives slot i a buffer of slotLen bytes.

@@ -52,9 +52,7 @@ func newEngine(o Options) (*engine, error) {
 	}
 	e := &engine{clock: newClock(), poll: p, stopped: make(chan struct{}), onDrop: o.OnDrop, onFault: o.OnFault, limit: o.Limit}
 	e.ports.Store(&[]*port{})
-	for i := range slots {
-		e.in.refill(i, make([]byte, slotLen))
-	}
+	e.in.open()
 	return e, nil
 }
 

@@ -200,7 +200,7 @@ func descriptors(t *testing.T) int {
 
 func TestCloseGivesEverythingBack(t *testing.T) {
 	n := conformance.NewNetwork(t, conformance.IPv4)
-	places, before := runtime.GOMAXPROCS(0), descriptors(t)
+	before := descriptors(t)
 	w, err := wire.New(n.Ether, wire.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -221,8 +221,23 @@ func TestCloseGivesEverythingBack(t *testing.T) {
 	if got := descriptors(t); got != before {
 		t.Errorf("%d descriptors after Close, %d before", got, before)
 	}
-	if got := runtime.GOMAXPROCS(0); got != places {
-		t.Errorf("GOMAXPROCS is %d after Close, was %d", got, places)
+}
+
+func TestTheNextWireTakesThePlacesOfTheLast(t *testing.T) {
+	n := conformance.NewNetwork(t, conformance.IPv4)
+	var places [3]int
+	for i := range places {
+		w, err := wire.New(n.Ether, wire.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		places[i] = runtime.GOMAXPROCS(0)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if places[1] != places[0] || places[2] != places[0] {
+		t.Errorf("GOMAXPROCS was %v with one wire after the other", places)
 	}
 }
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"runtime"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,16 +35,27 @@ const (
 	spinMost  = int64(2 * time.Millisecond)
 )
 
-// ownPlaces are the processors that the Go scheduler has more while the engine
-// runs: one that it keeps, and one for it to come back to when the runtime takes
-// the other away, as it does every 10 ms (runtime/proc.go, retake).
+// ownPlaces are the processors that the Go scheduler has more for each engine that
+// runs: one that it keeps, and one for it to come back to when the runtime takes the
+// other away, as it does every 10 ms (runtime/proc.go, retake).
 const ownPlaces = 2
 
-// keepPlace gives the Go scheduler n processors more, or fewer.
+// places counts the processors of engines that run, and those that the Go scheduler
+// was given for engines. Free ones wait for the next engine, since each change stops
+// every goroutine, those of the other engines too.
+var places struct {
+	sync.Mutex
+	kept, made int
+}
+
+// keepPlace keeps n processors of the Go scheduler more, or fewer.
 func keepPlace(n int) {
 	places.Lock()
 	defer places.Unlock()
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + n)
+	if places.kept += n; places.kept > places.made {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + places.kept - places.made)
+		places.made = places.kept
+	}
 }
 
 // scheduling is how the kernel schedules the engine's thread.

@@ -56,9 +56,6 @@ type Options struct {
 	Limit int
 }
 
-// places guards the number of processors of the Go scheduler.
-var places sync.Mutex
-
 // Wire is a netem.Medium in user space. All its methods are safe for concurrent
 // use.
 type Wire struct {
@@ -76,8 +73,8 @@ type Wire struct {
 var _ netem.Medium = (*Wire)(nil)
 
 // New starts a wire whose links are in ether, which must stay open until Close.
-// Until then GOMAXPROCS is higher by two, since the wire's thread keeps one of
-// Go's processors even while it waits.
+// GOMAXPROCS is higher by two for each wire, as many as there were at once, since a
+// wire's thread keeps one of Go's processors even while it waits.
 func New(ether *netns.NS, o Options) (*Wire, error) {
 	if o.Limit == 0 {
 		o.Limit = DefaultLimit
