@@ -49,7 +49,7 @@ func probe() []finding {
 		{name: "view of sockets", purpose: "close: until, exec: ready, transfer", err: trySockets(), remedy: inKernel("CONFIG_INET_DIAG") + " (modprobe tcp_diag)"},
 		netemFinding(),
 		virtualClockFinding(),
-		{name: "real-time scheduling", purpose: "delays that are exact on a busy machine", err: tryRealTime(), remedy: "Without it a busy machine delivers frames up to some milliseconds late. Run testbed as root, or allow it: ulimit -r 1."},
+		{name: "high priority", purpose: "delays that are exact on a busy machine", err: tryPriority(), remedy: "Without it a busy machine delivers frames up to some milliseconds late. Run testbed as root, or allow it: ulimit -e 40."},
 	}, slices.Concat(probeRules(), findTools())...)
 }
 
@@ -268,13 +268,12 @@ func tryFlush() error {
 	})
 }
 
-// tryRealTime asks for the real-time scheduling of a thread that then ends.
-func tryRealTime() error {
+// tryPriority asks for the highest nice value of a thread that then ends.
+func tryPriority() error {
 	return inFresh(func(ns *netns.NS, _ *rtnl.Handle) error {
 		return ns.Do(func() error {
-			attr := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}
-			if err := unix.SchedSetAttr(0, attr, 0); err != nil {
-				return fmt.Errorf("use SCHED_FIFO: %w", err)
+			if err := unix.Setpriority(unix.PRIO_PROCESS, 0, -20); err != nil {
+				return fmt.Errorf("use nice value -20: %w", err)
 			}
 			return nil
 		})
