@@ -3,14 +3,16 @@ package sandbox
 import (
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// slice is what the program's threads ask for at a time, in nanoseconds: the
-// least that the kernel grants.
-const slice = 100_000
+// slice is what the program's threads ask for at a time, in nanoseconds: little, but
+// more than the links' own (netem/wire), which the kernel lets preempt longer ones
+// when they wake.
+const slice = 200_000
 
 // places is how many goroutines may be inside system calls or running at once
 // before another one has to wait for its place in Go's scheduler.
@@ -23,6 +25,25 @@ const places = 64
 func takePlaces() {
 	if runtime.GOMAXPROCS(0) < places {
 		runtime.GOMAXPROCS(places)
+	}
+}
+
+// heapGrowth is how much, in percent of what is in use, the heap grows until the
+// garbage collector runs, and heapMost, in bytes, where it begins to run more often.
+const (
+	heapGrowth = 400
+	heapMost   = 2 << 30
+)
+
+// collectSeldom makes the garbage collector run seldom, unless the user has said how
+// often. It stops all goroutines for a while, those of the links too, and then runs
+// on a quarter of their places at once.
+func collectSeldom() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(heapGrowth)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(heapMost)
 	}
 }
 

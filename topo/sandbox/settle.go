@@ -28,5 +28,6 @@ func settle() error {
 	_ = unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 	wakeSoon()
 	takePlaces()
+	collectSeldom()
 	return nil
 }
