@@ -19,7 +19,7 @@ var _ = Describe("the scenario library", func() {
 			var text string
 			BeforeAll(func() {
 				u.requireSandbox()
-				r := u.run(append([]string{"--jobs", "8"}, libraryFiles()...)...)
+				r := u.run(libraryFiles()...)
 				text = r.stdout + r.stderr
 				for _, s := range r.document.Scenarios {
 					results[s.File] = s

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"runtime"
 
 	"testbed/netem"
 	"testbed/scenarios/run"
@@ -24,6 +25,11 @@ type performance struct {
 	section func(release string, list []*spec.Scenario)
 }
 
+// defaultJobs is how many scenarios run at once on the host's clock unless --jobs says
+// so. They wait nearly all the time; but where the ends of many steps fall together, each
+// is late by what the processors do for the others.
+func defaultJobs() int { return min(16, 4*runtime.NumCPU()) }
+
 // perform runs scenarios, each on its clock: those of the host's, and then those of
 // the virtual one on each kernel. Their results come in that order. What the virtual
 // clock needs is there before the first scenario runs, or none does.
@@ -39,7 +45,7 @@ func (f *clockFlags) perform(ctx context.Context, list []*spec.Scenario, p perfo
 		Jobs: p.jobs, Links: links, Capture: p.capture, Keep: p.keep, Progress: p.told,
 	}
 	if o.Jobs == 0 {
-		o.Jobs = defaultJobs
+		o.Jobs = defaultJobs()
 	}
 	onHost = run.All(ctx, host, o)
 	for _, m := range machines {

@@ -3,9 +3,14 @@ package run
 import (
 	"context"
 	"sync"
+	"time"
 
 	"testbed/scenarios/spec"
 )
+
+// stagger is how long after one another the first scenarios begin: what the end of a
+// step asks of the processor takes some milliseconds, and would fall together.
+const stagger = 7 * time.Millisecond
 
 // turn orders the building of several networks. A nil turn orders nothing.
 type turn struct {
@@ -36,9 +41,13 @@ func (t *turn) open(ctx context.Context, s *spec.Scenario, o labOptions) (*Lab, 
 	t.building.Lock()
 	lab, err := openUnlessDone(ctx, s, o)
 	t.building.Unlock()
-	t.opened(ctx)
+	place := t.opened(ctx)
 	select {
 	case <-t.ready:
+	case <-ctx.Done():
+	}
+	select {
+	case <-time.After(time.Duration(place) * stagger):
 	case <-ctx.Done():
 	}
 	return lab, err
@@ -59,13 +68,14 @@ func openUnlessDone(ctx context.Context, s *spec.Scenario, o labOptions) (*Lab, 
 	return open(ctx, &s.Topology, o)
 }
 
-// opened counts one. After the last of the first ones, the machine gets time to
-// calm down.
-func (t *turn) opened(ctx context.Context) {
+// opened counts one, and returns how many of the first ones are still to come after
+// it. After the last of them, the machine gets time to calm down.
+func (t *turn) opened(ctx context.Context) (left int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.first--; t.first == 0 {
 		awaitCalm(ctx)
 		close(t.ready)
 	}
+	return max(t.first, 0)
 }
