@@ -236,8 +236,8 @@ type Drop struct {
 	// Rule is the firewall rule's name when Cause is ByRule, and that of the NAT's
 	// own when it is one of a NAT's.
 	Rule string
-	// Or names other rules, each on a line of its own, where the record leaves open which
-	// one of them or Rule it was.
+	// Or names other rules, where the record leaves open which one of them or Rule it
+	// was: each on a line of its own, so that drops can be compared and be keys.
 	Or string
 	// Fault is the fault's name when it ended on a link by a fault, or was corrupted
 	// by one.

@@ -181,11 +181,10 @@ const exitNotStarted = 127
 // Set changes the running network.
 func (l *Lab) Set(s spec.Set) (*verdict.Observation, error) {
 	o := &verdict.Observation{Kind: verdict.Set, Title: Title(&spec.Step{Set: &s}), Began: time.Now()}
-	err := l.set(s)
-	o.Elapsed = time.Since(o.Began)
-	if err != nil {
-		return nil, fmt.Errorf("set %s: %w", s.Text, err)
+	if err := l.set(s); err != nil {
+		return nil, err
 	}
+	o.Elapsed = time.Since(o.Began)
 	return o, nil
 }
 

@@ -58,7 +58,7 @@ func watched(timeout, work time.Duration) {
 		for !over.Load() {
 		}
 		sleeps.Store(true)
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour) // until the program ends, which the other end of its input decides
 	}()
 	bufio.NewReader(os.Stdin).ReadString('\n')
 	null, err := os.Open(os.DevNull)
