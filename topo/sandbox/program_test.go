@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"testing"
 
@@ -27,6 +28,7 @@ var programs = map[string]func(){
 	"exit":   func() { enter(); os.Exit(2) },
 	"first":  first,
 	"nice":   nice,
+	"heap":   func() { enter(); fmt.Println(debug.SetGCPercent(-1)) },
 	"thread": thread,
 }
 

@@ -154,6 +154,16 @@ func TestTheMainGoroutineStaysOnTheMainThread(t *testing.T) {
 	}
 }
 
+func TestGarbageIsCollectedSeldomUnlessTheUserSaysHowOften(t *testing.T) {
+	for gogc, want := range map[string]string{"": "400\n", "50": "50\n"} {
+		cmd := program(t, "heap")
+		cmd.Env = append(cmd.Env, "GOGC="+gogc)
+		if out, err := cmd.Output(); err != nil || string(out) != want {
+			t.Errorf("GOGC=%s: %q (%v), want %q", gogc, out, err, want)
+		}
+	}
+}
+
 func TestNiceIsKept(t *testing.T) {
 	out, err := program(t, "nice").Output()
 	checkExit(t, err, 0)
