@@ -49,7 +49,7 @@ func probe() []finding {
 		{name: "view of sockets", purpose: "close: until, exec: ready, transfer", err: trySockets(), remedy: inKernel("CONFIG_INET_DIAG") + " (modprobe tcp_diag)"},
 		netemFinding(),
 		virtualClockFinding(),
-		{name: "high priority", purpose: "delays that are exact on a busy machine", err: tryPriority(), remedy: "Without it a busy machine delivers frames up to some milliseconds late. Run testbed as root, or allow it: ulimit -e 40."},
+		{name: "high priority", purpose: "delays that are exact while the session is busy", err: tryPriority(), remedy: "Without it a busy machine delivers frames up to some milliseconds late. Run testbed as root, or allow it: ulimit -e 40."},
 	}, slices.Concat(probeRules(), findTools())...)
 }
 
@@ -268,7 +268,7 @@ func tryFlush() error {
 	})
 }
 
-// tryPriority asks for the highest nice value of a thread that then ends.
+// tryPriority asks for the most favourable nice value of a thread that then ends.
 func tryPriority() error {
 	return inFresh(func(ns *netns.NS, _ *rtnl.Handle) error {
 		return ns.Do(func() error {

@@ -16,7 +16,8 @@ import (
 //     keep all places busy.
 //   - Its thread asks for the shortest time slice, which lets it preempt longer
 //     ones when it wakes (EEVDF, Linux 6.12). That needs no privilege.
-//   - With the privilege it has the highest nice value. It is not SCHED_FIFO: Go's
+//   - With the privilege it has nice value -20, which counts within its session or
+//     cgroup (sched(7), the autogroup feature). It is not SCHED_FIFO: Go's
 //     runtime spins where it waits for a thread of another goroutine, which a thread
 //     that the kernel prefers without condition may keep from running, on both sides,
 //     until the kernel steps in after almost a second (kernel/sched/deadline.c, fair
@@ -26,7 +27,7 @@ import (
 const (
 	// slice is the shortest that the kernel grants (sched_setattr(2)).
 	slice = 100 * time.Microsecond
-	// nice is the highest priority among those that share the processor by their weights.
+	// nice is the most favourable that there is.
 	nice = -20
 	// lead is how long before a frame is due the engine wakes up to spin: an
 	// idle virtual processor takes up to 50 µs to wake.

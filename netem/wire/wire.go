@@ -73,8 +73,8 @@ type Wire struct {
 var _ netem.Medium = (*Wire)(nil)
 
 // New starts a wire whose links are in ether, which must stay open until Close.
-// GOMAXPROCS is higher by two for each wire, as many as there were at once, since a
-// wire's thread keeps one of Go's processors even while it waits.
+// GOMAXPROCS rises by two for each wire, since its thread keeps one of Go's processors
+// even while it waits, and stays: the next wire takes over those of one that has closed.
 func New(ether *netns.NS, o Options) (*Wire, error) {
 	if o.Limit == 0 {
 		o.Limit = DefaultLimit

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -49,6 +50,7 @@ const (
 	diagState        = 1
 	diagTimer        = 2
 	diagExpires      = 52
+	diagInode        = 68
 	noCookie         = 1<<64 - 1
 	timeWaitTimer    = 3
 )
@@ -121,27 +123,48 @@ func (s *Sockets) Listens(port uint16) (bool, error) {
 	}), nil
 }
 
-// Abort ends every connection as `ss --kill` does (tcp_abort in net/ipv4/tcp.c): with
-// a RST where one is due, and at once. Else the namespace of a socket that nobody
-// owns any more would stay with the kernel until it has given up the socket's FIN.
-// Listeners stay, and so does what the kernel can't end: anything without
-// CONFIG_INET_DIAG_DESTROY, and on older kernels what nobody owns any more.
+// Abort ends connections at once, as `ss --kill` does (tcp_abort in net/ipv4/tcp.c),
+// with a RST where one is due: those that programs hold and, where AbortsUnowned, those
+// that nobody does any more. The kernel would keep their namespaces until it has given up
+// sending their FINs. Listeners and TIME-WAIT stay. Where the kernel or a security module
+// allows it for none, the error is a *sandbox.Unavailable.
 func (s *Sockets) Abort() error {
 	answers, err := s.all(connected)
 	if err != nil {
 		return fmt.Errorf("look for connections: %w", err)
 	}
+	var errs []error
 	for _, m := range answers {
+		owned := binary.NativeEndian.Uint32(m.Data[diagInode:]) != 0
+		if m.Data[diagTimer] == timeWaitTimer || !owned && !AbortsUnowned() {
+			continue
+		}
 		request := make([]byte, diagRequestBytes)
 		copy(request[diagID:], m.Data[diagAnswerID:diagAnswerID+diagIDBytes])
-		_, err := s.send(sockDestroy, netlink.Acknowledge, request, m.Data[0])
-		// It may have ended meanwhile.
-		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("abort a connection: %w", err)
+		switch _, err := s.send(sockDestroy, netlink.Acknowledge, request, m.Data[0]); {
+		case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+			return &sandbox.Unavailable{Missing: "an end of connections from outside (SOCK_DESTROY)", Err: err,
+				Remedy: "Use a kernel with CONFIG_INET_DIAG_DESTROY."}
+		case err != nil && !errors.Is(err, unix.ENOENT): // it may have ended meanwhile
+			errs = append(errs, fmt.Errorf("abort a connection: %w", err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
+
+// AbortsUnowned tells whether Abort ends what no program holds any more. Before Linux
+// 6.11 the kernel would take such a socket's timer away and leave it there, and so its
+// namespace for ever (commit bac76cf89816, "tcp: fix forever orphan socket caused by
+// tcp_abort"). That some older ones have this mended does not show.
+var AbortsUnowned = sync.OnceValue(func() bool {
+	var u unix.Utsname
+	var major, minor int
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	_, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
+	return err == nil && (major > 6 || major == 6 && minor >= 11)
+})
 
 // all are the sockets of both families that are in one of some states.
 func (s *Sockets) all(states uint32) (found []netlink.Message, err error) {

@@ -27,6 +27,7 @@ import (
 	"testbed/scenarios/verdict"
 	"testbed/topo"
 	"testbed/topo/build"
+	"testbed/topo/netns"
 	"testbed/topo/sandbox"
 )
 
@@ -182,7 +183,7 @@ func (l *Lab) Close() error {
 		f.stop()
 		<-f.ended
 	}
-	if l.net != nil {
+	if !kernel.AbortsUnowned() {
 		errs = append(errs, l.abort())
 	}
 	for _, c := range l.kept {
@@ -196,6 +197,9 @@ func (l *Lab) Close() error {
 	for _, s := range l.resolvers {
 		errs = append(errs, s.Close())
 	}
+	if kernel.AbortsUnowned() {
+		errs = append(errs, l.abort())
+	}
 	if l.net != nil {
 		errs = append(errs, l.forgetStates(), l.net.Close())
 	}
@@ -207,21 +211,27 @@ func (l *Lab) Close() error {
 
 // abort ends the connections that are left, of agents and programs: once the links
 // are gone nobody answers their FINs, and the kernel would keep the namespaces as
-// long as it sends these again. A kernel that shows no sockets does that.
+// long as it sends these again. Where it can't be told to, it does that.
 func (l *Lab) abort() error {
+	if l.net == nil {
+		return nil
+	}
 	var errs []error
 	for _, n := range l.net.Nodes {
-		sockets, err := kernel.OpenSockets(n.NS)
-		if missing := (*sandbox.Unavailable)(nil); errors.As(err, &missing) {
-			return nil
-		}
-		if err != nil {
+		err := abortIn(n.NS)
+		if missing := (*sandbox.Unavailable)(nil); !errors.As(err, &missing) {
 			errs = append(errs, err)
-			continue
 		}
-		errs = append(errs, sockets.Abort(), sockets.Close())
 	}
 	return errors.Join(errs...)
+}
+
+func abortIn(ns *netns.NS) error {
+	sockets, err := kernel.OpenSockets(ns)
+	if err != nil {
+		return err
+	}
+	return errors.Join(sockets.Abort(), sockets.Close())
 }
 
 // Plan is what the network is now.

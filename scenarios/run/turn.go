@@ -9,8 +9,12 @@ import (
 )
 
 // stagger is how long after one another the first scenarios begin: what the end of a
-// step asks of the processor takes some milliseconds, and would fall together.
-const stagger = 7 * time.Millisecond
+// step asks of the processor takes some milliseconds, and would fall together. Where
+// there are more than staggered, one more begins at each of these times.
+const (
+	stagger   = 7 * time.Millisecond
+	staggered = 16
+)
 
 // turn orders the building of several networks. A nil turn orders nothing.
 type turn struct {
@@ -47,7 +51,7 @@ func (t *turn) open(ctx context.Context, s *spec.Scenario, o labOptions) (*Lab, 
 	case <-ctx.Done():
 	}
 	select {
-	case <-time.After(time.Duration(place) * stagger):
+	case <-time.After(time.Duration(place%staggered) * stagger):
 	case <-ctx.Done():
 	}
 	return lab, err

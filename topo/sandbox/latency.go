@@ -29,22 +29,20 @@ func takePlaces() {
 }
 
 // heapGrowth is how much, in percent of what is in use, the heap grows until the
-// garbage collector runs, and heapMost, in bytes, where it begins to run more often.
-const (
-	heapGrowth = 400
-	heapMost   = 2 << 30
-)
+// garbage collector runs.
+const heapGrowth = 400
 
 // collectSeldom makes the garbage collector run seldom, unless the user has said how
 // often. It stops all goroutines for a while, those of the links too, and then runs
-// on a quarter of their places at once.
+// on a quarter of their places at once. From half of the machine's memory on it runs
+// as often as it must.
 func collectSeldom() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
+	var m unix.Sysinfo_t
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" || unix.Sysinfo(&m) != nil {
+		return
 	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(heapMost)
-	}
+	debug.SetGCPercent(heapGrowth)
+	debug.SetMemoryLimit(int64(m.Totalram) * int64(m.Unit) / 2)
 }
 
 // wakeSoon asks the scheduler for short time slices for every thread, those to

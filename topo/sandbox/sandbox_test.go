@@ -158,8 +158,10 @@ func TestGarbageIsCollectedSeldomUnlessTheUserSaysHowOften(t *testing.T) {
 	for gogc, want := range map[string]string{"": "400\n", "50": "50\n"} {
 		cmd := program(t, "heap")
 		cmd.Env = append(cmd.Env, "GOGC="+gogc)
-		if out, err := cmd.Output(); err != nil || string(out) != want {
-			t.Errorf("GOGC=%s: %q (%v), want %q", gogc, out, err, want)
+		out, err := cmd.Output()
+		checkExit(t, err, 0)
+		if string(out) != want {
+			t.Errorf("GOGC=%s: %q, want %q", gogc, out, want)
 		}
 	}
 }
