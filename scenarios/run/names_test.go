@@ -102,14 +102,18 @@ func TestANameIsResolvedInItsNode(t *testing.T) {
 }
 
 func TestANameWithoutAConnection(t *testing.T) {
-	topology := named(record("mail.example"), topo.Record{Name: "gone.example", Missing: true}, record("www.example", "server"))
-	lab := open(t, topology)
+	// A lab keeps its topology, and its resolver may still look at it.
+	fresh := func() *topo.Topology {
+		return named(record("mail.example"), topo.Record{Name: "gone.example", Missing: true}, record("www.example", "server"))
+	}
+	lab := open(t, fresh())
 	for name, missing := range map[string]string{"mail.example": "A NOERROR", "gone.example": "A NXDOMAIN", "unheard.of": "A NXDOMAIN"} {
 		o := connect(t, lab, spec.Connect{Target: target(name, 80), Family: spec.IPv4})
 		if o.Outcome != agents.NoSuchName || o.Errno != "EAI_NONAME" || len(o.Attempts) != 0 || replies(o) != missing {
 			t.Errorf("%s: %s %s, %s", name, o.Outcome, o.Errno, replies(o))
 		}
 	}
+	topology := fresh()
 	topology.Nodes[2].Resolver.Silent = []topo.RecordType{topo.A}
 	silent := open(t, topology)
 	o := connect(t, silent, spec.Connect{Target: target("www.example", 80), Family: spec.IPv4})
@@ -120,6 +124,7 @@ func TestANameWithoutAConnection(t *testing.T) {
 	if o.Outcome != agents.TimedOut || !o.Deadline || replies(o) != "A abandoned" || o.Elapsed > 500*time.Millisecond {
 		t.Errorf("silent, with a timeout: %s after %v, %s", o.Outcome, o.Elapsed, replies(o))
 	}
+	topology = fresh()
 	topology.Nodes[2].Resolver = nil
 	o = connect(t, open(t, topology), spec.Connect{Target: target("www.example", 80), Family: spec.IPv4})
 	if o.Outcome != agents.ResolutionFailed || replies(o) != "A ECONNREFUSED" || o.Elapsed > 500*time.Millisecond {
