@@ -27,21 +27,22 @@ const (
 
 // engine carries all links of a wire, on one goroutine with its own thread.
 type engine struct {
-	clock   clock
-	poll    *poll
-	ports   atomic.Pointer[[]*port] // replaced, never changed
-	closing atomic.Bool
-	stopped chan struct{}
-	onDrop  func(netem.Drop)
-	onFault func(netem.Strike)
-	limit   int
-	budget  budget
-	agenda  agenda
-	pool    pool
-	in      inbox
-	out     outbox
-	stats   unix.TpacketStats
-	order   int64
+	clock      clock
+	poll       *poll
+	ports      atomic.Pointer[[]*port] // replaced, never changed
+	closing    atomic.Bool
+	stopped    chan struct{}
+	onDrop     func(netem.Drop)
+	onFault    func(netem.Strike)
+	limit      int
+	scheduling scheduling
+	budget     budget
+	agenda     agenda
+	pool       pool
+	in         inbox
+	out        outbox
+	stats      unix.TpacketStats
+	order      int64
 }
 
 func newEngine(o Options) (*engine, error) {
@@ -49,7 +50,7 @@ func newEngine(o Options) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{clock: newClock(), poll: p, stopped: make(chan struct{}), onDrop: o.OnDrop, onFault: o.OnFault, limit: o.Limit}
+	e := &engine{clock: newClock(), poll: p, stopped: make(chan struct{}), onDrop: o.OnDrop, onFault: o.OnFault, limit: o.Limit, scheduling: scheduling{realTime: o.RealTime}}
 	e.ports.Store(&[]*port{})
 	e.in.open()
 	return e, nil
@@ -60,7 +61,7 @@ func newEngine(o Options) (*engine, error) {
 func (e *engine) run() {
 	runtime.LockOSThread()
 	defer close(e.stopped)
-	settle()
+	e.scheduling.settle(e.clock.now())
 	for !e.closing.Load() {
 		for _, ev := range e.wait(e.release()) {
 			if ev.Fd >= 0 {
@@ -74,18 +75,24 @@ func (e *engine) run() {
 // wait returns what there is to read, or nothing when the next frame is due.
 func (e *engine) wait(now int64) []unix.EpollEvent {
 	if len(e.agenda) == 0 {
-		return e.poll.until(now, 0)
+		return e.block(now, 0)
 	}
 	due := e.agenda[0].due
 	switch spin := e.budget.open(now); {
 	case due <= now:
 		return e.poll.ready()
 	case !spin:
-		return e.poll.until(now, due)
+		return e.block(now, due)
 	case due-now > lead:
-		return e.poll.until(now, due-lead)
+		return e.block(now, due-lead)
 	}
 	return e.spin(now, due)
+}
+
+func (e *engine) block(now, target int64) []unix.EpollEvent {
+	events := e.poll.until(now, target)
+	e.scheduling.account(now, e.clock.now())
+	return events
 }
 
 // spin looks for something to read until just before the next frame is due.

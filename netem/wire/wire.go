@@ -50,6 +50,10 @@ type Options struct {
 	// just drop, before the frame or an answer to it gets on its way. It is called
 	// as OnDrop is, before it for the same frame.
 	OnFault func(netem.Strike)
+	// RealTime has the engine's thread be real-time (SCHED_FIFO) where it may: for
+	// machines on which nothing else goes on and everything has to repeat, as it does
+	// not depend then on how long other threads have run.
+	RealTime bool
 	// Limit is the memory, in bytes, that the frames on their way in one
 	// direction may take, each rounded up to a buffer's size; what comes beyond
 	// is dropped with netem.Overflow. Zero means DefaultLimit.

@@ -74,5 +74,5 @@ func (n *Network) open(name netem.MediumName, o Options) (netem.Medium, error) {
 	if name == netem.Kernel {
 		return qdisc.New(n.Ether, qdisc.Options{Seed: seed})
 	}
-	return wire.New(n.Ether, wire.Options{Seed: seed, OnDrop: o.OnDrop, OnFault: o.OnFault})
+	return wire.New(n.Ether, wire.Options{Seed: seed, OnDrop: o.OnDrop, OnFault: o.OnFault, RealTime: o.Repeats})
 }
