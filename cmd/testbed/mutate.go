@@ -56,7 +56,7 @@ fails without them, 2 wrong usage or an invalid scenario, 3 this host can't run 
 		},
 	}
 	f.clockFlags.add(c)
-	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many scenarios run at once (0: four for each processor and 16 at most, or one for each processor on the virtual clock)")
+	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, jobsUsage)
 	c.Flags().StringVar(&f.links, "links", "auto", "what carries the links: kernel, wire or auto; see testbed run --help")
 	c.Flags().StringVar(&f.color, "color", "auto", "colours: always, never; auto: on a terminal")
 	c.Flags().BoolVar(&f.ascii, "ascii", false, "keep to ASCII")

@@ -25,6 +25,9 @@ type performance struct {
 	section func(release string, list []*spec.Scenario)
 }
 
+// jobsUsage explains --jobs.
+const jobsUsage = "how many scenarios run at once (0: four for each processor and 16 at most, or one for each processor on the virtual clock)"
+
 // defaultJobs is how many scenarios run at once on the host's clock unless --jobs says
 // so. They wait nearly all the time; but where the ends of many steps fall together, each
 // is late by what the processors do for the others.

@@ -71,7 +71,7 @@ invalid scenario, 3 this host can't run it, 4 the testbed itself failed,
 			return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 	}
-	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, "how many scenarios run at once (0: four for each processor and 16 at most, or one for each processor on the virtual clock)")
+	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, jobsUsage)
 	c.Flags().StringVar(&f.json, "json", "", "write the full report as JSON to `FILE` (- for standard output)")
 	c.Flags().StringVar(&f.junit, "junit", "", "write a JUnit XML report to `FILE` (- for standard output)")
 	c.Flags().StringVar(&f.pcap.dir, "pcap", "", "write what crossed the links to `DIR`, a pcapng file for each scenario")

@@ -26,33 +26,28 @@ func TestTicks(t *testing.T) {
 }
 
 func TestSocketsFollowAConnectionToItsEnd(t *testing.T) {
-	for _, c := range []struct {
-		name, loopback string
-		family         int
-	}{{"IPv4", "127.0.0.1", unix.AF_INET}, {"IPv6", "::1", unix.AF_INET6}} {
-		t.Run(c.name, func(t *testing.T) {
-			ns := makeNS(t)
-			look := openSockets(t, ns)
-			client, server, local, remote := connected(t, ns, c.family, c.loopback)
-			expectSocket(t, look, local, remote, observe.Established, false)
-			expectSocket(t, look, remote, local, observe.Established, false)
+	eachFamily(t, func(t *testing.T, family int, loopback string) {
+		ns := makeNS(t)
+		look := openSockets(t, ns)
+		client, server, local, remote := connected(t, ns, family, loopback)
+		expectSocket(t, look, local, remote, observe.Established, false)
+		expectSocket(t, look, remote, local, observe.Established, false)
 
-			check(t, unix.Close(client))
-			s := expectSocket(t, look, local, remote, observe.FinWait2, true)
-			if s.Due < 50*time.Second || s.Due > time.Minute {
-				t.Errorf("FIN-WAIT-2 is due in %v, expected a minute", s.Due)
-			}
-			expectSocket(t, look, remote, local, observe.CloseWait, false)
+		check(t, unix.Close(client))
+		s := expectSocket(t, look, local, remote, observe.FinWait2, true)
+		if s.Due < 50*time.Second || s.Due > time.Minute {
+			t.Errorf("FIN-WAIT-2 is due in %v, expected a minute", s.Due)
+		}
+		expectSocket(t, look, remote, local, observe.CloseWait, false)
 
-			check(t, unix.Close(server))
-			s = expectSocket(t, look, local, remote, observe.TimeWait, true)
-			if s.Due < 50*time.Second || s.Due > time.Minute {
-				t.Errorf("TIME-WAIT is due in %v, expected a minute", s.Due)
-			}
-			// The listener is still there.
-			expectSocket(t, look, remote, local, observe.Closed, false)
-		})
-	}
+		check(t, unix.Close(server))
+		s = expectSocket(t, look, local, remote, observe.TimeWait, true)
+		if s.Due < 50*time.Second || s.Due > time.Minute {
+			t.Errorf("TIME-WAIT is due in %v, expected a minute", s.Due)
+		}
+		// The listener is still there.
+		expectSocket(t, look, remote, local, observe.Closed, false)
+	})
 }
 
 func TestNoSocketIsClosed(t *testing.T) {
@@ -66,35 +61,36 @@ func TestNoSocketIsClosed(t *testing.T) {
 // Without it a socket that nobody owns any more stays until its FIN has been sent in
 // vain often enough, and its namespace with it.
 func TestAbortEndsConnectionsAtOnce(t *testing.T) {
-	for _, c := range []struct {
-		name, loopback string
-		family         int
-	}{{"IPv4", "127.0.0.1", unix.AF_INET}, {"IPv6", "::1", unix.AF_INET6}} {
-		t.Run(c.name, func(t *testing.T) {
-			ns := makeNS(t)
-			look := openSockets(t, ns)
-			client, server, local, remote := connected(t, ns, c.family, c.loopback)
-			t.Cleanup(func() { unix.Close(server) })
-			nl, err := rtnl.Open(ns)
-			check(t, err)
-			t.Cleanup(nl.Close)
-			check(t, nl.SetUp("lo", false))
-			check(t, unix.Close(client))
-			expectSocket(t, look, local, remote, observe.FinWait1, false)
+	eachFamily(t, func(t *testing.T, family int, loopback string) {
+		ns := makeNS(t)
+		look := openSockets(t, ns)
+		client, server, local, remote := connected(t, ns, family, loopback)
+		t.Cleanup(func() { unix.Close(server) })
+		nl, err := rtnl.Open(ns)
+		check(t, err)
+		t.Cleanup(nl.Close)
+		check(t, nl.SetUp("lo", false))
+		check(t, unix.Close(client))
+		expectSocket(t, look, local, remote, observe.FinWait1, false)
 
-			abort(t, look)
-			expectSocket(t, look, remote, local, observe.Closed, false)
-			left := observe.FinWait1
-			if kernel.AbortsUnowned() {
-				left = observe.Closed
-			}
-			expectSocket(t, look, local, remote, left, false)
-			if listens, err := look.Listens(remote.Port()); err != nil || !listens {
-				t.Errorf("the listener listens: %v, %v", listens, err)
-			}
-			abort(t, look) // of nothing
-		})
-	}
+		abort(t, look)
+		expectSocket(t, look, remote, local, observe.Closed, false)
+		left := observe.FinWait1
+		if kernel.AbortsUnowned() {
+			left = observe.Closed
+		}
+		expectSocket(t, look, local, remote, left, false)
+		if listens, err := look.Listens(remote.Port()); err != nil || !listens {
+			t.Errorf("the listener listens: %v, %v", listens, err)
+		}
+		abort(t, look) // of nothing
+	})
+}
+
+// eachFamily runs a test over IPv4 and IPv6.
+func eachFamily(t *testing.T, test func(t *testing.T, family int, loopback string)) {
+	t.Run("IPv4", func(t *testing.T) { test(t, unix.AF_INET, "127.0.0.1") })
+	t.Run("IPv6", func(t *testing.T) { test(t, unix.AF_INET6, "::1") })
 }
 
 // abort skips the test where the kernel aborts nothing.
