@@ -25,8 +25,8 @@ import (
 // three had such a moment, and went on nanoseconds beside the others.
 //
 // So the main thread waits at the door of ppoll(2), where each of its rounds begins,
-// until the processor's thread sleeps: in pthread_cond_wait, as an idle processor
-// does, or for a lock. The kernel asks us at both of these system calls (seccomp(2),
+// until the processor's thread waits for a condition, as only an idle processor does.
+// The kernel asks us at both of these system calls (seccomp(2),
 // SECCOMP_RET_USER_NOTIF) and lets them go on as they are.
 type gate struct {
 	listener int
@@ -34,16 +34,21 @@ type gate struct {
 	mu sync.Mutex
 	// main and processor are the threads; 0 lets everything pass.
 	main, processor int
-	// state is the processor's thread's stat file (proc_pid_stat(5)).
-	state *os.File
-	// held is the main thread's call that waits, 0 for none, and until how long the
-	// call itself would, at most.
-	held  uint64
-	until time.Time
+	// call is where the processor's thread is in the kernel, and state whether it
+	// sleeps: its files syscall and stat (proc_pid_syscall(5), proc_pid_stat(5)).
+	call, state *os.File
+	// conditions tells that threads of the emulator wait for them as those of glibc.
+	// Without that, an idle processor is one whose thread sleeps, for whatever.
+	conditions bool
+	// held is the main thread's call that waits, 0 for none.
+	held uint64
+	// blocked is since when the processor's thread has slept for something else; zero
+	// while it does not.
+	blocked time.Time
 }
 
-// futexWaitBitset is FUTEX_WAIT_BITSET of linux/futex.h, the operation of
-// pthread_cond_wait; futexCommand masks its flags.
+// futexWaitBitset is FUTEX_WAIT_BITSET of linux/futex.h, the operation of glibc's
+// pthread_cond_wait; its locks wait by FUTEX_WAIT. futexCommand masks the flags.
 const (
 	futexWaitBitset = 9
 	futexCommand    = 0x7f
@@ -115,21 +120,33 @@ type (
 	}
 )
 
-// recheck is how often, in milliseconds, the gate looks whether the processor sleeps
-// while it holds the main thread: one that was on its way to sleep when the main
-// thread came tells nothing more.
-const recheck = 1
+// The gate looks after firstLook whether the processor sleeps while it holds the main
+// thread, and then twice as late each time up to lastLook: one that was on its way to
+// sleep when the main thread came tells nothing more.
+const (
+	firstLook = 50 * time.Microsecond
+	lastLook  = time.Millisecond
+)
+
+// patience is how long the processor may sleep for something else than a condition.
+// No lock is held that long, and what the main thread would have to do for it is not
+// known: better a clock that may be off than a machine that hangs.
+const patience = time.Second
 
 // serve answers until every thread has ended that the gate was made for.
 func (g *gate) serve() {
 	defer g.close()
+	look := firstLook
 	for {
-		patience := -1
+		var wait *unix.Timespec
 		if g.holds() {
-			patience = recheck
+			t := unix.NsecToTimespec(int64(look))
+			wait, look = &t, min(2*look, lastLook)
+		} else {
+			look = firstLook
 		}
 		poll := []unix.PollFd{{Fd: int32(g.listener), Events: unix.POLLIN}}
-		if _, err := unix.Poll(poll, patience); err != nil && err != unix.EINTR {
+		if _, err := unix.Ppoll(poll, wait, nil); err != nil && err != unix.EINTR {
 			return
 		}
 		switch has := poll[0].Revents; {
@@ -143,6 +160,13 @@ func (g *gate) serve() {
 	}
 }
 
+// asked tells whether a thread waits for an answer.
+func (g *gate) asked() bool {
+	poll := []unix.PollFd{{Fd: int32(g.listener), Events: unix.POLLIN}}
+	n, err := unix.Poll(poll, 0)
+	return n != 0 || err != nil
+}
+
 // receive takes a call and answers it.
 func (g *gate) receive() {
 	var n notification
@@ -154,30 +178,43 @@ func (g *gate) receive() {
 // follow begins to hold the main thread of a process back for one of its threads,
 // which executes the guest.
 func (g *gate) follow(process, processor int) error {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/task/%d/stat", process, processor))
+	task := fmt.Sprintf("/proc/%d/task/%d/", process, processor)
+	state, err := os.Open(task + "stat")
 	if err != nil {
 		return fmt.Errorf("follow the emulator's processor: %w", err)
 	}
+	// Where the host hides it, sleeping must do.
+	call, err := os.Open(task + "syscall")
+	if err == nil {
+		_, err = call.ReadAt(make([]byte, 1), 0)
+	}
+	if err != nil {
+		call.Close()
+		call = nil
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.main, g.processor, g.state = process, processor, f
+	g.main, g.processor, g.call, g.state = process, processor, call, state
 	return nil
 }
 
-// answer lets a call go on, or holds it until the processor sleeps.
+// answer lets a call go on, or holds it until the processor is idle.
 func (g *gate) answer(n *notification) {
 	g.mu.Lock()
-	hold := g.main != 0 && n.number == unix.SYS_PPOLL && int(n.thread) == g.main && !g.sleeps()
-	if hold {
-		g.held, g.until = n.id, time.Now().Add(timeout(n))
-	}
-	idle := int(n.thread) == g.processor
-	g.mu.Unlock()
-	if hold {
+	thread := int(n.thread)
+	switch {
+	case n.number == unix.SYS_PPOLL && thread != 0 && thread == g.main:
+		g.held, g.blocked = n.id, time.Time{}
+		g.mu.Unlock()
+		g.release(false)
 		return
+	case n.number == unix.SYS_FUTEX:
+		g.conditions = true
 	}
-	g.release(idle)
+	idle := thread != 0 && thread == g.processor && waits(n)
+	g.mu.Unlock()
 	g.pass(n.id)
+	g.release(idle)
 }
 
 func (g *gate) holds() bool {
@@ -186,41 +223,61 @@ func (g *gate) holds() bool {
 	return g.held != 0
 }
 
-// timeout is that of a call of ppoll(2): a timer of the host's clock, without which
-// the processor may have to wait for the main thread. One that can't be read is none.
-func timeout(n *notification) time.Duration {
-	const never = time.Hour
-	var t unix.Timespec
-	size := int(unsafe.Sizeof(t))
-	if n.args[2] == 0 {
-		return never
-	}
-	local := []unix.Iovec{{Base: (*byte)(unsafe.Pointer(&t)), Len: uint64(size)}}
-	remote := []unix.RemoteIovec{{Base: uintptr(n.args[2]), Len: size}}
-	if got, err := unix.ProcessVMReadv(int(n.thread), local, remote, 0); err != nil || got != size {
-		return never
-	}
-	return time.Duration(t.Nano())
+// waits tells whether a call of futex(2) is going to wait. One whose condition was
+// signalled since the thread has given up its lock returns at once.
+func waits(n *notification) bool {
+	var word uint32
+	size := int(unsafe.Sizeof(word))
+	local := []unix.Iovec{{Base: (*byte)(unsafe.Pointer(&word)), Len: uint64(size)}}
+	remote := []unix.RemoteIovec{{Base: uintptr(n.args[0]), Len: size}}
+	got, err := unix.ProcessVMReadv(int(n.thread), local, remote, 0)
+	return err == nil && got == size && word == uint32(n.args[2])
 }
 
-// release lets the call go on that is held, if the processor is idle or sleeps, or
-// the call's own time is over.
+// release lets the call go on that is held, if the processor is idle.
 func (g *gate) release(idle bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.held != 0 && (idle || g.sleeps() || !time.Now().Before(g.until)) {
+	if g.held != 0 && (idle || g.idle()) {
 		g.pass(g.held)
 		g.held = 0
 	}
 }
 
-// sleeps tells whether the processor's thread waits for something. One that was
-// interrupted by the host's scheduler does not.
-func (g *gate) sleeps() bool {
+// idle tells whether the processor's thread waits for a condition. One that waits for
+// our answer to its call may yet find that it was signalled.
+func (g *gate) idle() bool {
+	waits, sleeps := g.look()
+	switch {
+	case waits:
+		return !g.asked()
+	case !sleeps:
+		g.blocked = time.Time{}
+	case g.blocked.IsZero():
+		g.blocked = time.Now()
+	default:
+		return time.Since(g.blocked) > patience
+	}
+	return false
+}
+
+// look tells whether the processor's thread waits for a condition, and whether it
+// sleeps at all. One that was interrupted by the host's scheduler does neither.
+func (g *gate) look() (waits, sleeps bool) {
 	var b [256]byte
-	n, _ := g.state.ReadAt(b[:], 0)
-	_, rest, _ := bytes.Cut(b[:n], []byte(") "))
-	return len(rest) > 0 && rest[0] == 'S'
+	if g.call == nil || !g.conditions {
+		n, _ := g.state.ReadAt(b[:], 0)
+		_, rest, _ := bytes.Cut(b[:n], []byte(") "))
+		sleeps = len(rest) > 0 && rest[0] == 'S'
+		return sleeps, sleeps
+	}
+	n, _ := g.call.ReadAt(b[:], 0)
+	var number int
+	var word, operation uint64
+	if _, err := fmt.Sscanf(string(b[:n]), "%d 0x%x 0x%x", &number, &word, &operation); err != nil {
+		return false, n > 0 && b[0] == '-' // it sleeps outside a call, for a page
+	}
+	return number == unix.SYS_FUTEX && operation&futexCommand == futexWaitBitset, true
 }
 
 // pass lets a call go on. It may be gone already, which is no matter.
@@ -233,7 +290,9 @@ func (g *gate) close() {
 	unix.Close(g.listener)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.state != nil {
-		g.state.Close()
+	for _, f := range []*os.File{g.call, g.state} {
+		if f != nil {
+			f.Close()
+		}
 	}
 }

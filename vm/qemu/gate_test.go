@@ -12,53 +12,75 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"testbed/topo/sandbox"
 )
 
-// watchedEnv makes this program stand for an emulator. Its value is the timeout of
-// its main thread's ppoll(2), and how long its processor's thread computes.
-const watchedEnv = "TESTBED_GATE_TIMEOUT"
+// watchedEnv makes this program stand for an emulator. Its value is what its processor's
+// thread does while it is not idle, and for how long.
+const watchedEnv = "TESTBED_GATE_WATCHED"
 
 func init() {
-	var timeout, work string
-	if n, _ := fmt.Sscan(os.Getenv(watchedEnv), &timeout, &work); n == 2 {
+	var does, work string
+	if n, _ := fmt.Sscan(os.Getenv(watchedEnv), &does, &work); n == 2 {
 		runtime.LockOSThread() // the main thread, as of every init
-		watched(duration(timeout), duration(work))
+		d, err := time.ParseDuration(work)
+		if err != nil {
+			panic(err)
+		}
+		watched(does, d)
 		os.Exit(0)
 	}
 }
 
-func duration(s string) time.Duration {
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		panic(err)
-	}
-	return d
-}
+// What the processor's thread does while it is not idle.
+const (
+	computes = "computes"
+	// finds each time that the condition was signalled that it is about to wait for
+	signalled = "signalled"
+	// waits for a lock
+	locked = "locked"
+	// computes, in an emulator whose threads wait for conditions as for locks
+	lacksConditions = "lacks-conditions"
+)
 
-// watched has a thread compute and then sleep, and prints its number; then, when it
-// is told to go on, whether the thread slept when a ppoll(2) was over that has nothing
-// to wait for. Until then the thread computes, for its time at most.
-func watched(timeout, work time.Duration) {
+// watched has a thread do something and then be idle, and prints its number; then, when
+// it is told to go on, whether the thread was idle when a ppoll(2) was over that has
+// nothing to wait for. Until then the thread is not, for its time at most.
+func watched(does string, work time.Duration) {
 	// Go's scheduler must not put the thread to sleep in between: it has a processor of its
 	// own, and nothing in its loop lets it be preempted (GODEBUG=asyncpreemptoff).
 	runtime.GOMAXPROCS(4)
 	debug.SetGCPercent(-1)
-	var begin, works, over, sleeps atomic.Bool
+	var begin, works, over, idle atomic.Bool
 	go func() {
 		runtime.LockOSThread()
+		if does != lacksConditions {
+			futex(futexWaitBitset, false, nil)
+		}
 		fmt.Println(unix.Gettid())
 		for !begin.Load() {
 		}
 		time.AfterFunc(work, func() { over.Store(true) })
 		works.Store(true)
-		for !over.Load() {
+		if does == locked {
+			t := unix.NsecToTimespec(int64(work))
+			futex(futexWait, true, &t)
 		}
-		sleeps.Store(true)
-		time.Sleep(time.Hour) // until the program ends, which the other end of its input decides
+		for !over.Load() {
+			if does == signalled {
+				futex(futexWaitBitset, false, nil)
+			}
+		}
+		idle.Store(true)
+		// Until the program ends, which the other end of its input decides.
+		if does == lacksConditions {
+			futex(futexWait, true, nil)
+		}
+		futex(futexWaitBitset, true, nil)
 	}()
 	bufio.NewReader(os.Stdin).ReadString('\n')
 	null, err := os.Open(os.DevNull)
@@ -68,41 +90,57 @@ func watched(timeout, work time.Duration) {
 	begin.Store(true)
 	for !works.Load() {
 	}
-	t := unix.NsecToTimespec(int64(timeout))
 	for {
-		_, err := unix.Ppoll([]unix.PollFd{{Fd: int32(null.Fd()), Events: unix.POLLIN}}, &t, nil)
+		_, err := unix.Ppoll([]unix.PollFd{{Fd: int32(null.Fd()), Events: unix.POLLIN}}, nil, nil)
 		if err != unix.EINTR {
 			break
 		}
 	}
-	fmt.Println(sleeps.Load())
-	over.Store(true)
+	fmt.Println(idle.Load())
+}
+
+// futexWait is FUTEX_WAIT of linux/futex.h.
+const futexWait = 0
+
+// futex waits on a word, unless it is not what it should be.
+func futex(operation uintptr, as bool, timeout *unix.Timespec) {
+	var word uint32
+	expected, any := uintptr(1), ^uintptr(0)
+	if as {
+		expected = 0
+	}
+	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&word)), operation, expected, uintptr(unsafe.Pointer(timeout)), 0, any)
 }
 
 func TestTheGateHoldsTheMainThreadWhileTheProcessorWorks(t *testing.T) {
+	const short = 300 * time.Millisecond
 	for _, c := range []struct {
-		name          string
-		follows       bool
-		timeout, work time.Duration
-		held          bool
+		name    string
+		follows bool
+		does    string
+		work    time.Duration
+		held    bool
 	}{
-		{"until it sleeps", true, time.Hour, 500 * time.Millisecond, true},
-		{"no longer than it would wait by itself", true, 10 * time.Millisecond, time.Minute, false},
-		{"not before it follows one", false, time.Hour, time.Minute, false},
+		{"until it waits for a condition", true, computes, short, true},
+		{"though its condition was signalled", true, signalled, short, true},
+		{"though it waits for a lock", true, locked, short, true},
+		{"not if the lock may be the main thread's", true, locked, time.Hour, false},
+		{"until it sleeps where conditions are not told from locks", true, lacksConditions, short, true},
+		{"not before it follows one", false, computes, time.Hour, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if slept := throughGate(t, c.timeout, c.work, c.follows); slept != fmt.Sprint(c.held) {
-				t.Errorf("the processor's thread slept when ppoll was over: %s", slept)
+			if idle := throughGate(t, c.does, c.work, c.follows); idle != fmt.Sprint(c.held) {
+				t.Errorf("the processor was idle when ppoll was over: %s", idle)
 			}
 		})
 	}
 }
 
 // throughGate is what a program prints in the end that was started with a gate.
-func throughGate(t *testing.T, timeout, work time.Duration, follows bool) string {
+func throughGate(t *testing.T, does string, work time.Duration, follows bool) string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), watchedEnv+"="+timeout.String()+" "+work.String(), "GODEBUG=asyncpreemptoff=1")
+	cmd.Env = append(os.Environ(), watchedEnv+"="+does+" "+work.String(), "GODEBUG=asyncpreemptoff=1")
 	in, tell := pipe(t)
 	listen, out := pipe(t)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, os.Stderr
