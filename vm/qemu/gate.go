@@ -262,20 +262,21 @@ func (g *gate) idle() bool {
 }
 
 // look tells whether the processor's thread waits for a condition, and whether it
-// sleeps at all. One that was interrupted by the host's scheduler does neither.
+// sleeps at all. One that was interrupted by the host's scheduler does neither, nor does
+// one that was just woken: that one has a call yet, but is not said to sleep.
 func (g *gate) look() (waits, sleeps bool) {
 	var b [256]byte
-	if g.call == nil || !g.conditions {
-		n, _ := g.state.ReadAt(b[:], 0)
-		_, rest, _ := bytes.Cut(b[:n], []byte(") "))
-		sleeps = len(rest) > 0 && rest[0] == 'S'
+	n, _ := g.state.ReadAt(b[:], 0)
+	_, rest, _ := bytes.Cut(b[:n], []byte(") "))
+	sleeps = len(rest) > 0 && rest[0] == 'S'
+	if !sleeps || g.call == nil || !g.conditions {
 		return sleeps, sleeps
 	}
-	n, _ := g.call.ReadAt(b[:], 0)
+	n, _ = g.call.ReadAt(b[:], 0)
 	var number int
 	var word, operation uint64
 	if _, err := fmt.Sscanf(string(b[:n]), "%d 0x%x 0x%x", &number, &word, &operation); err != nil {
-		return false, n > 0 && b[0] == '-' // it sleeps outside a call, for a page
+		return false, false // it runs again
 	}
 	return number == unix.SYS_FUTEX && operation&futexCommand == futexWaitBitset, true
 }
