@@ -43,8 +43,6 @@ const (
 	signalled = "signalled"
 	// waits for a lock
 	locked = "locked"
-	// computes, in an emulator whose threads wait for conditions as for locks
-	lacksConditions = "lacks-conditions"
 )
 
 // watched has a thread do something and then be idle, and prints its number; then, when
@@ -58,9 +56,7 @@ func watched(does string, work time.Duration) {
 	var begin, works, over, idle atomic.Bool
 	go func() {
 		runtime.LockOSThread()
-		if does != lacksConditions {
-			futex(futexWaitBitset, false, nil)
-		}
+		futex(futexWaitBitset, false, nil)
 		fmt.Println(unix.Gettid())
 		for !begin.Load() {
 		}
@@ -77,9 +73,6 @@ func watched(does string, work time.Duration) {
 		}
 		idle.Store(true)
 		// Until the program ends, which the other end of its input decides.
-		if does == lacksConditions {
-			futex(futexWait, true, nil)
-		}
 		futex(futexWaitBitset, true, nil)
 	}()
 	bufio.NewReader(os.Stdin).ReadString('\n')
@@ -125,7 +118,6 @@ func TestTheGateHoldsTheMainThreadWhileTheProcessorWorks(t *testing.T) {
 		{"though its condition was signalled", true, signalled, short, true},
 		{"though it waits for a lock", true, locked, short, true},
 		{"not if the lock may be the main thread's", true, locked, time.Hour, false},
-		{"until it sleeps where conditions are not told from locks", true, lacksConditions, short, true},
 		{"not before it follows one", false, computes, time.Hour, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
