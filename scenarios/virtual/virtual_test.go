@@ -102,8 +102,7 @@ func evidence(t *testing.T, results []*verdict.Result) []byte {
 }
 
 // testRepeats runs scenarios again and again, side by side with each other and
-// with a loop that keeps a processor busy, and each of them alone. One run may drift
-// (docs/virtual-clock.md).
+// with a loop that keeps a processor busy, and each of them alone.
 func testRepeats(t *testing.T, m *machine.Machine) {
 	const times = 5
 	busy, rest := context.WithCancel(t.Context())
@@ -115,18 +114,6 @@ func testRepeats(t *testing.T, m *machine.Machine) {
 	}()
 	list := varied(t)
 	o := virtual.Options{Jobs: 2, Capture: true}
-	drifted := 0
-	hold := func(what string, want, got []byte) {
-		by, drifts := drift(want, got)
-		switch {
-		case bytes.Equal(want, got):
-		case drifts && by <= mostDrift && drifted == 0:
-			drifted++
-			t.Logf("%s drifted by %v: %s", what, by, difference(want, got))
-		default:
-			t.Fatalf("%s: %s", what, difference(want, got))
-		}
-	}
 	var first []*verdict.Result
 	var want []byte
 	for i := range times {
@@ -136,11 +123,16 @@ func testRepeats(t *testing.T, m *machine.Machine) {
 			first, want = results, got
 			continue
 		}
-		hold(fmt.Sprintf("run %d is unlike the first", i+1), want, got)
+		if !bytes.Equal(got, want) {
+			t.Fatalf("run %d is unlike the first: %s", i+1, difference(want, got))
+		}
 	}
 	for i, s := range list {
 		alone := virtual.All(t.Context(), m, []*spec.Scenario{s}, o)
-		hold(s.Name+" alone is unlike itself among others", evidence(t, first[i:i+1]), evidence(t, alone))
+		a, b := evidence(t, first[i:i+1]), evidence(t, alone)
+		if !bytes.Equal(a, b) {
+			t.Errorf("%s alone is unlike itself among others: %s", s.Name, difference(a, b))
+		}
 	}
 	other := decode(t, chancy)
 	other.Topology.Seed++
