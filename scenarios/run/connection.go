@@ -51,7 +51,7 @@ func (l *Lab) Connect(ctx context.Context, c spec.Connect) (*verdict.Observation
 	o.Elapsed = a.Elapsed
 	conn.watch.settle(ctx, conn, o.Path)
 	err = conn.watch.observe(o, conn)
-	l.keepOrClose(c, conn, err)
+	l.keepOrClose(ctx, c, conn, err)
 	return o, err
 }
 
@@ -66,11 +66,11 @@ func (l *Lab) socket(c spec.Connect) (o tcp.Options, err error) {
 
 // keepOrClose keeps an attempt's connection under a name, or closes it where there is
 // none.
-func (l *Lab) keepOrClose(s spec.Connect, c *connection, err error) {
+func (l *Lab) keepOrClose(ctx context.Context, s spec.Connect, c *connection, err error) {
 	switch {
 	case c == nil || c.conn == nil:
 	case s.As == "" || err != nil:
-		c.conn.Close()
+		closeBesideNone(ctx, c.conn)
 	default:
 		if s.FastOpen != "" {
 			c.owed = l.due(c, s.FastOpen).bytes
@@ -95,7 +95,7 @@ func (l *Lab) connectToOne(ctx context.Context, o *verdict.Observation, c spec.C
 		return nil, err
 	}
 	err = d.observe(ctx, o)
-	l.keepOrClose(c, d.decisive, err)
+	l.keepOrClose(ctx, c, d.decisive, err)
 	return o, err
 }
 

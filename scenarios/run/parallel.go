@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -12,8 +13,9 @@ import (
 )
 
 // Parallel performs steps at the same time. Each begins once the one before it is
-// under way, so that their first packets leave in the order of the steps. When the
-// testbed itself fails in one of them, the others are ended.
+// under way, so that their first packets leave in the order of the steps. What they
+// connected and nobody keeps is closed once all have been observed. When the testbed
+// itself fails in one of them, the others are ended.
 func (l *Lab) Parallel(ctx context.Context, p spec.Parallel) (*verdict.Observation, error) {
 	o := &verdict.Observation{
 		Kind: verdict.Parallel, Title: Title(&spec.Step{Parallel: &p}), Began: time.Now(),
@@ -21,6 +23,9 @@ func (l *Lab) Parallel(ctx context.Context, p spec.Parallel) (*verdict.Observati
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var open leftOpen
+	defer open.close()
+	ctx = context.WithValue(ctx, leftOpenKey{}, &open)
 	errs := make([]error, len(p.Steps))
 	var wg sync.WaitGroup
 	for i := range p.Steps {
@@ -89,4 +94,40 @@ func underWay(ctx context.Context) {
 	if told, ok := ctx.Value(underWayKey{}).(func()); ok {
 		told()
 	}
+}
+
+// leftOpen are connections that stay open until the steps beside theirs have been
+// observed: in a simultaneous open the FIN of one would be seen by the other. It is
+// safe for concurrent use.
+type leftOpen struct {
+	mu    sync.Mutex
+	conns []io.Closer
+}
+
+func (o *leftOpen) close() {
+	for _, c := range o.conns {
+		c.Close()
+	}
+}
+
+// leftOpenKey is of the context value that is the *leftOpen of steps in parallel.
+type leftOpenKey struct{}
+
+// closeBesideNone closes a connection that nobody keeps, once no step beside the
+// context's is observed any more.
+func closeBesideNone(ctx context.Context, c io.Closer) {
+	o, _ := ctx.Value(leftOpenKey{}).(*leftOpen)
+	if o == nil {
+		c.Close()
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.conns = append(o.conns, c)
+}
+
+// closingEach is a context whose connections are closed at once, for a step that is
+// repeated: they would pile up.
+func closingEach(ctx context.Context) context.Context {
+	return context.WithValue(ctx, leftOpenKey{}, (*leftOpen)(nil))
 }

@@ -2,6 +2,7 @@ package run_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,5 +120,31 @@ func TestAScenarioJudgesParallelSteps(t *testing.T) {
 	}
 	if want := []string{"1", "1.1", "1.2"}; !slices.Equal(labels, want) {
 		t.Errorf("steps %v, want %v", labels, want)
+	}
+}
+
+// A connection that nobody keeps stays open as long as a step beside it, which would
+// see it end.
+func TestParallelStepsCloseTogether(t *testing.T) {
+	lab := open(t, lossyFirst())
+	look := spec.Exec{From: "client", Args: []string{"sh", "-c", "sleep 0.3; cat /proc/net/tcp"}, Text: "look"}
+	all, err := lab.Do(t.Context(), &spec.Step{Parallel: &spec.Parallel{Steps: []spec.Step{
+		{Connect: &spec.Connect{From: "client", Target: target("server", 7)}},
+		{Exec: &look},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const established = ":0007 01 "
+	if o := all.Parallel[1]; !strings.Contains(o.Stdout, established) {
+		t.Errorf("no socket with %q while the steps go on:\n%s", established, o.Stdout)
+	}
+	look.Args = []string{"cat", "/proc/net/tcp"}
+	o, err := lab.Do(t.Context(), &spec.Step{Exec: &look})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(o.Stdout, established) {
+		t.Errorf("a socket with %q after they have ended:\n%s", established, o.Stdout)
 	}
 }

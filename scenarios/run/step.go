@@ -24,6 +24,7 @@ func (l *Lab) Do(ctx context.Context, s *spec.Step) (*verdict.Observation, error
 	if s.Repeat < 2 {
 		return l.once(ctx, s)
 	}
+	ctx = closingEach(ctx)
 	var all []*verdict.Observation
 	var samples []verdict.Sample
 	for i := range s.Repeat {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"testing"
 
 	"testbed/scenarios/spec"
@@ -36,5 +37,29 @@ func TestAStepThatFailsAtOnceIsUnderWay(t *testing.T) {
 		if !told {
 			t.Errorf("%s: not told, and it ended as %s %s", name, o.Outcome, o.Errno)
 		}
+	}
+}
+
+// Of a step that is repeated, beside others or not, no connection is left open: they
+// would pile up.
+func TestRepetitionsCloseEach(t *testing.T) {
+	lab, err := Open(t.Context(), &topo.Topology{
+		Nodes: []topo.Node{{Name: "client", Role: topo.Host}, {Name: "server", Role: topo.Host, Listen: []topo.Listener{{Port: 7, Serve: topo.ServeEcho}}}},
+		Links: []topo.Link{{Ends: [2]string{"client", "server"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lab.Close()
+	for repeat, want := range map[int]int{0: 1, 3: 0} {
+		var open leftOpen
+		s := spec.Step{Connect: &spec.Connect{From: "client", Target: spec.Target{Host: "server", Port: 7}}, Repeat: repeat}
+		if _, err := lab.Do(context.WithValue(t.Context(), leftOpenKey{}, &open), &s); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(open.conns); got != want {
+			t.Errorf("repeat: %d leaves %d open, want %d", repeat, got, want)
+		}
+		open.close()
 	}
 }
