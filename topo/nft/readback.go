@@ -3,6 +3,7 @@ package nft
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -20,6 +21,9 @@ func (h *Handle) Counters() ([]Count, error) {
 		index[c.Rule] = i
 	}
 	for _, ch := range h.applied.chains {
+		if !ch.counts(index) {
+			continue // a NAT has long chains without a counter
+		}
 		rules, err := h.read(ch)
 		if err != nil {
 			return nil, err
@@ -31,6 +35,14 @@ func (h *Handle) Counters() ([]Count, error) {
 		}
 	}
 	return counts, nil
+}
+
+// counts tells whether one of the chain's rules is among counted ones.
+func (c *chain) counts(counted map[string]int) bool {
+	return slices.ContainsFunc(c.rules, func(r rule) bool {
+		_, ok := counted[r.name]
+		return ok
+	})
 }
 
 // add adds a rule's counter: the last one. One before it is that of what meets an
