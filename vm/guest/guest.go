@@ -68,6 +68,9 @@ func serve(p Program) error {
 	if err := settle(); err != nil {
 		return err
 	}
+	if err := keepIdle(); err != nil {
+		return err
+	}
 	dev, err := openDevices()
 	if err != nil {
 		return err

@@ -58,6 +58,24 @@ var identity = map[string]string{
 	"hostname":      "testbed\n",
 }
 
+// idle are settings with which the kernel of an idle guest does not wake for its own
+// housekeeping, since every time costs the host some work: hours pass in seconds then.
+var idle = map[string]string{
+	"vm/compaction_proactiveness": "0",     // kcompactd looks twice a second (mm/compaction.c); since Linux 5.9
+	"vm/stat_interval":            "86400", // counters are added up every second (mm/vmstat.c)
+}
+
+// keepIdle makes these settings, those that the kernel has.
+func keepIdle() error {
+	for name, value := range idle {
+		err := os.WriteFile("/proc/sys/"+name, []byte(value), 0)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // settle makes what else a system has: a few files, an environment, a loopback
 // interface.
 func settle() error {

@@ -30,6 +30,7 @@ var jobs = []struct {
 	{"files", testFiles},
 	{"seed", testSeed},
 	{"sleep", testSleep},
+	{"idle", testIdle},
 	{"busy-host", testBusyHost},
 	{"death", testDeath},
 	{"deadline", testDeadline},
@@ -133,6 +134,18 @@ func testSeed(t *testing.T, m *machine.Machine) {
 		if a[i] == b[i] {
 			t.Errorf("seeds 1 and 2 give the same %s: %s", what, a[i])
 		}
+	}
+}
+
+// An idle guest is woken by little but its timer, which can be set for 2.3 s.
+func testIdle(t *testing.T, m *machine.Machine) {
+	r := do(t, m, &vm.Job{Args: []string{"idle"}})
+	n, err := strconv.Atoi(strings.TrimSpace(r.stdout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n < 15*60/3 || n > 2*15*60 {
+		t.Errorf("%d interrupts in 15 minutes, want two a second at most", n)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,6 +82,7 @@ var deeds = map[string]func(job *vm.Job, emit func(vm.Record) error) error{
 	"random":  random,
 	"sleep":   sleep,
 	"naps":    naps,
+	"idle":    idle,
 	"panic":   func(*vm.Job, func(vm.Record) error) error { return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0) },
 	"exit": func(*vm.Job, func(vm.Record) error) error {
 		os.Exit(9)
@@ -108,6 +110,30 @@ func naps(*vm.Job, func(vm.Record) error) error {
 		fmt.Println(time.Now().UnixNano())
 	}
 	return nil
+}
+
+// idle prints how often the processor's timer interrupted it in a quarter of an hour of
+// nothing to do.
+func idle(*vm.Job, func(vm.Record) error) error {
+	before, err := timerInterrupts()
+	if err != nil {
+		return err
+	}
+	time.Sleep(15 * time.Minute)
+	after, err := timerInterrupts()
+	fmt.Println(after - before)
+	return err
+}
+
+// timerInterrupts is how many there have been since the boot (proc_interrupts(5)).
+func timerInterrupts() (n int, err error) {
+	b, err := os.ReadFile("/proc/interrupts")
+	if err != nil {
+		return 0, err
+	}
+	_, line, _ := strings.Cut(string(b), "LOC:")
+	_, err = fmt.Sscan(line, &n)
+	return n, err
 }
 
 func speak(job *vm.Job, emit func(vm.Record) error) error {
