@@ -114,20 +114,32 @@ func (w *watch) traced(o *verdict.Observation, c *connection, js []observe.Journ
 	if c.target >= 0 {
 		seen.server = afterRequest(derived.server, trace(changes, w.lab.net.Nodes[c.target].NS.Inode(), serverEnd(js, o.Target, w), o.SeenAddr))
 	}
-	if missed(o, seen.client, derived.client) {
+	whole, ok := toEnd(o, seen.client, derived.client)
+	if !ok {
 		return derived, observe.FromPackets
 	}
+	seen.client = whole
 	return seen, observe.FromTracepoint
 }
 
-// missed tells whether the tracepoint lacks the end of a socket that failed: what
-// kernel and tracer lose without counting it would be told as a state that was not
-// entered.
-func missed(o *verdict.Observation, seen, derived []observe.StateChange) bool {
-	ended := func(changes []observe.StateChange) bool {
-		return len(changes) > 0 && changes[len(changes)-1].State == observe.Closed
+// toEnd adds the end of a socket that failed where the tracepoint lacks it: kernel and
+// tracer now and then lose one of a timer without counting it, and it would be told as a
+// state that was not entered. The agent knows of it, because the kernel closes a socket
+// before it hands its error out (tcp_write_err in net/ipv4/tcp_timer.c). It is false
+// where more is lacking.
+func toEnd(o *verdict.Observation, seen, derived []observe.StateChange) (whole []observe.StateChange, ok bool) {
+	n := len(derived) - 1
+	if failedAt(o).IsZero() || n < 0 || derived[n].State != observe.Closed {
+		return seen, true
 	}
-	return !failedAt(o).IsZero() && ended(derived) && !ended(seen)
+	if k := len(seen) - 1; k >= 0 && seen[k].State == observe.Closed {
+		return seen, true
+	}
+	same := func(a, b observe.StateChange) bool { return a.State == b.State }
+	if !slices.EqualFunc(seen, derived[:n], same) {
+		return nil, false
+	}
+	return append(slices.Clone(seen), derived[n]), true
 }
 
 // afterRequest puts SYN-RECEIVED, of which only packets tell where a listener received
