@@ -127,6 +127,7 @@ func TestAScenarioJudgesParallelSteps(t *testing.T) {
 // see it end.
 func TestParallelStepsCloseTogether(t *testing.T) {
 	lab := open(t, lossyFirst())
+	// The step beside it lasts about 40 ms: one that looks later finds what it left open.
 	look := spec.Exec{From: "client", Args: []string{"sh", "-c", "sleep 0.3; cat /proc/net/tcp"}, Text: "look"}
 	all, err := lab.Do(t.Context(), &spec.Step{Parallel: &spec.Parallel{Steps: []spec.Step{
 		{Connect: &spec.Connect{From: "client", Target: target("server", 7)}},

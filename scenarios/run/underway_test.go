@@ -8,10 +8,9 @@ import (
 	"testbed/topo"
 )
 
-// A step that fails at once is as much under way as it will ever be: steps beside it
-// need not wait until it has been observed.
-func TestAStepThatFailsAtOnceIsUnderWay(t *testing.T) {
-	far := "203.0.113.1" // to which no route leads
+// openEcho opens a lab of a client and a server that echoes on port 7.
+func openEcho(t *testing.T) *Lab {
+	t.Helper()
 	lab, err := Open(t.Context(), &topo.Topology{
 		Nodes: []topo.Node{{Name: "client", Role: topo.Host}, {Name: "server", Role: topo.Host, Listen: []topo.Listener{{Port: 7, Serve: topo.ServeEcho}}}},
 		Links: []topo.Link{{Ends: [2]string{"client", "server"}}},
@@ -19,7 +18,15 @@ func TestAStepThatFailsAtOnceIsUnderWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lab.Close()
+	t.Cleanup(func() { lab.Close() })
+	return lab
+}
+
+// A step that fails at once is as much under way as it will ever be: steps beside it
+// need not wait until it has been observed.
+func TestAStepThatFailsAtOnceIsUnderWay(t *testing.T) {
+	far := "203.0.113.1" // to which no route leads
+	lab := openEcho(t)
 	if _, err := lab.Connect(t.Context(), spec.Connect{From: "client", Target: spec.Target{Host: "server", Port: 7}, Port: 5000, As: "kept"}); err != nil {
 		t.Fatal(err)
 	}
@@ -43,14 +50,7 @@ func TestAStepThatFailsAtOnceIsUnderWay(t *testing.T) {
 // Of a step that is repeated, beside others or not, no connection is left open: they
 // would pile up.
 func TestRepetitionsCloseEach(t *testing.T) {
-	lab, err := Open(t.Context(), &topo.Topology{
-		Nodes: []topo.Node{{Name: "client", Role: topo.Host}, {Name: "server", Role: topo.Host, Listen: []topo.Listener{{Port: 7, Serve: topo.ServeEcho}}}},
-		Links: []topo.Link{{Ends: [2]string{"client", "server"}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lab.Close()
+	lab := openEcho(t)
 	for repeat, want := range map[int]int{0: 1, 3: 0} {
 		var open leftOpen
 		s := spec.Step{Connect: &spec.Connect{From: "client", Target: spec.Target{Host: "server", Port: 7}}, Repeat: repeat}

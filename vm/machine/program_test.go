@@ -119,7 +119,7 @@ func idle(*vm.Job, func(vm.Record) error) error {
 	if err != nil {
 		return err
 	}
-	time.Sleep(15 * time.Minute)
+	time.Sleep(15 * time.Minute) // of the guest's time, which jumps over it
 	after, err := timerInterrupts()
 	fmt.Println(after - before)
 	return err
