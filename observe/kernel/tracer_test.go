@@ -196,6 +196,43 @@ func TestARefusedConnectionGoesToClosed(t *testing.T) {
 	}
 }
 
+// The kernel chooses a client's port after SYN-SENT, which has it once the next change
+// has come.
+func TestTheFirstChangeOfAClientLacksItsPort(t *testing.T) {
+	tr := open(t)
+	ns := makeNS(t)
+	check(t, tr.Watch(ns.Inode()))
+	remote := netip.MustParseAddrPort("198.51.100.1:80")
+	var fd int
+	check(t, ns.Do(func() (err error) {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		// What comes back by the loopback interface is for nobody here.
+		nobody := &net.IPNet{IP: net.IPv4(198, 51, 100, 0), Mask: net.CIDRMask(24, 32)}
+		if err := netlink.RouteAdd(&netlink.Route{LinkIndex: lo.Attrs().Index, Dst: nobody, Scope: netlink.SCOPE_LINK}); err != nil {
+			return err
+		}
+		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		return err
+	}))
+	mark := tr.Mark()
+	if err := unix.Connect(fd, sockaddr(remote)); err != unix.EINPROGRESS {
+		t.Fatalf("connect: %v, want EINPROGRESS", err)
+	}
+	local := name(t, fd)
+	cs := tr.Since(mark)
+	if want := netip.AddrPortFrom(local.Addr(), 0); len(cs) != 1 || cs[0].New != observe.SynSent || cs[0].Local != want || cs[0].Remote != remote {
+		t.Errorf("changes %+v, want SYN-SENT from %v to %v", cs, want, remote)
+	}
+	check(t, unix.Close(fd))
+	cs = tr.Since(mark)
+	if got, want := steps(cs, local, remote), []step{{observe.Closed, observe.SynSent}, {observe.SynSent, observe.Closed}}; !slices.Equal(got, want) {
+		t.Errorf("changes %v, want %v", got, want)
+	}
+}
+
 func TestOnlyWatchedNamespacesAreSeen(t *testing.T) {
 	tr := open(t)
 	watched, other := makeNS(t), makeNS(t)

@@ -170,5 +170,24 @@ func trace(changes []kernel.Change, netns uint64, local, remote netip.AddrPort) 
 		}
 		out = append(out, observe.StateChange{Time: c.Time, State: c.New})
 	}
+	if out == nil {
+		return unfinished(changes, netns, local, remote)
+	}
+	return out
+}
+
+// unfinished is the SYN-SENT of a socket of which the tracer has nothing else, so that
+// it does not know its port: the kernel chooses that later. It is nothing where that of
+// another socket could be taken for it.
+func unfinished(changes []kernel.Change, netns uint64, local, remote netip.AddrPort) (out []observe.StateChange) {
+	portless := netip.AddrPortFrom(local.Addr(), 0)
+	for _, c := range changes {
+		if c.Netns == netns && c.Local == portless && c.Remote == remote && c.New == observe.SynSent {
+			out = append(out, observe.StateChange{Time: c.Time, State: c.New})
+		}
+	}
+	if len(out) > 1 {
+		return nil
+	}
 	return out
 }
