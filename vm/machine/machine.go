@@ -108,7 +108,7 @@ func (m *Machine) resume(ctx context.Context, shared *memory, seed uint64) (*qem
 	}
 	defer state.Close()
 	p, err := m.o.Emulator.Start(qemu.Machine{
-		Kernel: m.o.Kernel.Image, RAM: m.snapshot.ram, RAMSize: channel.GuestRAM, Channel: shared.file, ChannelSize: channel.Size,
+		RAM: m.snapshot.ram, RAMSize: channel.GuestRAM, Channel: shared.file, ChannelSize: channel.Size,
 		State: state, Seed: seed,
 	})
 	if err != nil {

@@ -23,7 +23,7 @@ type Process struct {
 	stderr  *tail
 	ended   chan struct{}
 	kill    sync.Once
-	// gate is nil where the host has none.
+	// gate is nil where the host has none, and of a machine that boots.
 	gate *gate
 }
 
@@ -53,7 +53,7 @@ func (e *Emulator) Start(m Machine) (_ *Process, err error) {
 		p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, m.State)
 	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Setpgid: true}
-	if err := p.start(); err != nil {
+	if err := p.start(m.State != nil); err != nil {
 		p.monitor.close()
 		p.console.Close()
 		return nil, fmt.Errorf("start %s: %w", e.Path, err)
@@ -62,15 +62,18 @@ func (e *Emulator) Start(m Machine) (_ *Process, err error) {
 }
 
 // start starts the emulator from a thread that lives until it has ended, since
-// the parent-death signal comes when that thread ends (PR_SET_PDEATHSIG(2const)). A
+// the parent-death signal comes when that thread ends (PR_SET_PDEATHSIG(2const)). Only
+// a machine that goes on is gated: one that boots is never held, only asked after. A
 // host without a gate runs guests all the same.
-func (p *Process) start() error {
+func (p *Process) start(gated bool) error {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		if g, err := newGate(); err == nil {
-			p.gate = g
-			go g.serve()
+		if gated {
+			if g, err := newGate(); err == nil {
+				p.gate = g
+				go g.serve()
+			}
 		}
 		err := p.cmd.Start()
 		started <- err

@@ -60,7 +60,7 @@ func (e *Emulator) Version(ctx context.Context) (string, error) {
 // Machine is what a virtual machine is made of. The files stay the caller's.
 type Machine struct {
 	// Kernel and Initrd are paths. A machine that goes on from a saved state needs
-	// no Initrd.
+	// neither, and would read them for nothing.
 	Kernel, Initrd string
 	// RAM is the guest's memory. Unless Keep is set, what the guest writes is its
 	// own and the file stays as it is.
@@ -122,12 +122,11 @@ func (m Machine) args() []string {
 		"-device", "pvpanic-pci", "-action", "panic=pause",
 		"-chardev", fmt.Sprintf("file,id=console,path=/proc/self/fd/%d", consoleFD), "-serial", "chardev:console",
 		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", monitorFD), "-mon", "chardev=monitor,mode=control",
-		"-kernel", m.Kernel, "-append", m.commandLine(),
 	}
 	if m.State != nil {
 		return append(args, "-incoming", "defer")
 	}
-	return append(args, "-initrd", m.Initrd)
+	return append(args, "-kernel", m.Kernel, "-append", m.commandLine(), "-initrd", m.Initrd)
 }
 
 // CPU is the guest's processor: all that QEMU's software emulation can do well, under
