@@ -28,7 +28,7 @@ var _ = Describe("the library, in a module of another", Ordered, func() {
 		tests = filepath.Join(module, "example.test")
 		for from, to := range map[string]string{".": tests, "./shown": tests + "-shown"} {
 			c := exec.Command("go", "test", "-c", "-o", to, from)
-			c.Dir, c.Env = module, append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
+			c.Dir, c.Env = module, append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -mod=mod", "GOPROXY=off", "GOWORK=off")
 			out, err := c.CombinedOutput()
 			Expect(err).NotTo(HaveOccurred(), "%s", out)
 		}
