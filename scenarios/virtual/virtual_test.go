@@ -113,10 +113,10 @@ func evidence(t *testing.T, results []*verdict.Result) []byte {
 	return b.Bytes()
 }
 
-// testRepeats runs scenarios again and again, side by side with each other, and each
-// of them alone.
+// testRepeats runs scenarios again and again: four times side by side with each other,
+// and once alone.
 func testRepeats(t *testing.T, m *machine.Machine) {
-	const times = 5
+	const times = 4
 	list := varied(t)
 	o := virtual.Options{Jobs: 2, Capture: true}
 	var first []*verdict.Result
