@@ -162,32 +162,27 @@ func serverEnd(js []observe.Journey, target string, w *watch) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// trace selects one socket's changes.
-func trace(changes []kernel.Change, netns uint64, local, remote netip.AddrPort) (out []observe.StateChange) {
+// trace selects one socket's changes. Of a socket that got no further than SYN-SENT, and
+// whose end the tracer missed, it has a change without the port, which the kernel chose
+// later: that is taken for this one's unless another's may be meant.
+func trace(changes []kernel.Change, netns uint64, local, remote netip.AddrPort) []observe.StateChange {
+	if own := between(changes, netns, local, remote); own != nil {
+		return own
+	}
+	portless := between(changes, netns, netip.AddrPortFrom(local.Addr(), 0), remote)
+	if len(portless) == 1 && portless[0].State == observe.SynSent {
+		return portless
+	}
+	return nil
+}
+
+// between selects the changes of the sockets with these ends.
+func between(changes []kernel.Change, netns uint64, local, remote netip.AddrPort) (out []observe.StateChange) {
 	for _, c := range changes {
 		if c.Netns != netns || c.Local != local || c.Remote != remote || c.New == observe.SynReceived && c.Old != observe.SynSent {
 			continue
 		}
 		out = append(out, observe.StateChange{Time: c.Time, State: c.New})
-	}
-	if out == nil {
-		return unfinished(changes, netns, local, remote)
-	}
-	return out
-}
-
-// unfinished is the SYN-SENT of a socket of which the tracer has nothing else, so that
-// it does not know its port: the kernel chooses that later. It is nothing where that of
-// another socket could be taken for it.
-func unfinished(changes []kernel.Change, netns uint64, local, remote netip.AddrPort) (out []observe.StateChange) {
-	portless := netip.AddrPortFrom(local.Addr(), 0)
-	for _, c := range changes {
-		if c.Netns == netns && c.Local == portless && c.Remote == remote && c.New == observe.SynSent {
-			out = append(out, observe.StateChange{Time: c.Time, State: c.New})
-		}
-	}
-	if len(out) > 1 {
-		return nil
 	}
 	return out
 }

@@ -56,6 +56,7 @@ func TestASynSentWithoutAPort(t *testing.T) {
 	}{
 		{"nothing else is known of it", []kernel.Change{unknown}, []observe.State{observe.SynSent}},
 		{"it may be one of two", []kernel.Change{unknown, unknown}, nil},
+		{"it is another's, which never had one", []kernel.Change{unknown, change(1, portless, observe.SynSent, observe.Closed)}, nil},
 		{"it is another namespace's", []kernel.Change{change(2, portless, observe.Closed, observe.SynSent)}, nil},
 		{"it is another's, whose port is known", []kernel.Change{change(1, other, observe.Closed, observe.SynSent)}, nil},
 		{"it is another's, as this one has its own", []kernel.Change{unknown, change(1, local, observe.Closed, observe.SynSent), change(1, local, observe.SynSent, observe.Closed)}, []observe.State{observe.SynSent, observe.Closed}},
