@@ -63,7 +63,7 @@ func (e *Emulator) Start(m Machine) (_ *Process, err error) {
 
 // start starts the emulator from a thread that lives until it has ended, since
 // the parent-death signal comes when that thread ends (PR_SET_PDEATHSIG(2const)). Only
-// a machine that goes on is gated: one that boots is never held, only asked after. A
+// a machine that goes on is gated: one that boots would never be held. A
 // host without a gate runs guests all the same.
 func (p *Process) start(gated bool) error {
 	started := make(chan error)
