@@ -75,7 +75,10 @@ const (
 	Event
 	// Failed says that the guest could not begin with the job; its data is why.
 	Failed
-	// Booted comes before a guest's first halt; its data is a Timer as JSON.
+	// Booting comes before a guest's first halt, at which it is told its Timer; its data
+	// is what the kernel takes that for, as JSON.
+	Booting
+	// Booted comes before its next halt, at which the snapshot is taken. It has no data.
 	Booted
 )
 

@@ -62,6 +62,14 @@ func serve(p Program) error {
 	if err := mountAll(); err != nil {
 		return err
 	}
+	dev, err := openDevices()
+	if err != nil {
+		return err
+	}
+	if err := booting(dev); err != nil {
+		return err
+	}
+	dev.halt() // the timer is told here
 	if err := loadModules(); err != nil {
 		return err
 	}
@@ -69,10 +77,6 @@ func serve(p Program) error {
 		return err
 	}
 	if err := keepIdle(); err != nil {
-		return err
-	}
-	dev, err := openDevices()
-	if err != nil {
 		return err
 	}
 	if p.Warm != nil {
@@ -83,7 +87,7 @@ func serve(p Program) error {
 	if err := prefault(); err != nil {
 		return fmt.Errorf("touch the program's memory: %w", err)
 	}
-	if err := booted(dev); err != nil {
+	if err := dev.channel.Write(vm.Record{Kind: vm.Booted}); err != nil {
 		return err
 	}
 	begin := chooseStart()
@@ -102,8 +106,8 @@ func serve(p Program) error {
 	return fmt.Errorf("the machine went on after its job")
 }
 
-// booted tells the host what it has to know before it takes the snapshot.
-func booted(dev *devices) error {
+// booting tells the host what the kernel takes its timer for.
+func booting(dev *devices) error {
 	t, err := readTimer()
 	if err != nil {
 		return err
@@ -112,7 +116,7 @@ func booted(dev *devices) error {
 	if err != nil {
 		return err
 	}
-	return dev.channel.Write(vm.Record{Kind: vm.Booted, Data: b})
+	return dev.channel.Write(vm.Record{Kind: vm.Booting, Data: b})
 }
 
 // do reads the job, makes the guest as it asks, and does it.

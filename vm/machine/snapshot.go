@@ -24,7 +24,7 @@ import (
 )
 
 // layout changes when snapshots of this version are not those of the one before.
-const layout = "1"
+const layout = "2"
 
 // unfinished begins the name of a snapshot that is being made.
 const unfinished = "unfinished-"
@@ -175,28 +175,50 @@ func makeSnapshot(ctx context.Context, o Options, program, dir string) error {
 		return err
 	}
 	defer p.Close()
+	if err := boot(ctx, p, ram, shared.channel.Reader()); err != nil {
+		return err
+	}
+	if err := p.Save(ctx, state.Name()); err != nil {
+		return err
+	}
+	p.Close() // nobody writes to the memory any more
+	return seal(dir, ram, state)
+}
+
+// boot has a guest come to where its snapshot is taken.
+func boot(ctx context.Context, p *qemu.Process, ram *os.File, said *channel.Reader) error {
 	if err := p.Greet(ctx); err != nil {
 		return err
 	}
-	if err := p.AwaitHalt(ctx, nil); err != nil {
+	booting, err := await(ctx, p, said, vm.Booting)
+	if err != nil {
 		return err
 	}
-	booted, ok, err := shared.channel.Reader().Next()
-	if err != nil || !ok || booted.Kind != vm.Booted {
-		return errors.Join(errors.New("the guest did not say that it is up"), err)
-	}
 	var timer vm.Timer
-	if err := json.Unmarshal(booted.Data, &timer); err != nil {
+	if err := json.Unmarshal(booting.Data, &timer); err != nil {
 		return fmt.Errorf("read what the guest says: %w", err)
 	}
 	if _, err := tellTimer(ram, channel.GuestRAM, timer); err != nil {
 		return err
 	}
-	if err := p.Save(ctx, state); err != nil {
+	if err := p.Continue(ctx); err != nil {
 		return err
 	}
-	p.Close() // nobody writes to the memory any more
-	return seal(dir, ram, state)
+	_, err = await(ctx, p, said, vm.Booted)
+	return err
+}
+
+// await waits until the guest halts, and returns what it says before it does: a record
+// of a kind.
+func await(ctx context.Context, p *qemu.Process, said *channel.Reader, kind vm.Kind) (vm.Record, error) {
+	if err := p.AwaitHalt(ctx, nil); err != nil {
+		return vm.Record{}, err
+	}
+	r, ok, err := said.Next()
+	if err != nil || !ok || r.Kind != kind {
+		return vm.Record{}, errors.Join(&qemu.GuestError{Err: errors.New("the guest halted before it was up"), Console: p.Console()}, err)
+	}
+	return r, nil
 }
 
 // lock takes a file's lock. What it returns gives it back.

@@ -11,12 +11,11 @@ import (
 	"testbed/vm"
 )
 
-// tellTimer makes a guest that waits for its job know how fast its processor's
-// timer is. The kernel took it for that of the processor whose name it has, so
-// the timer fires far too early, the kernel sees by its clock that it is not yet
-// time, and sets it again: right, but thousands of times a second. It tells
-// whether it found the kernel's description of the timer; without, a guest is slow
-// and not wrong.
+// tellTimer makes a guest that has halted know how fast its processor's timer is. The
+// kernel took it for that of the processor whose name it has, so the timer fires far
+// too early, the kernel sees by its clock that it is not yet time, and sets it again:
+// right, but thousands of times a second. It tells whether it found the kernel's
+// description of the timer; without, a guest is slow and not wrong.
 func tellTimer(ram *os.File, size int, was vm.Timer) (bool, error) {
 	memory, err := unix.Mmap(int(ram.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {

@@ -23,8 +23,6 @@ type Process struct {
 	stderr  *tail
 	ended   chan struct{}
 	kill    sync.Once
-	// gate is nil where the host has none, and of a machine that boots.
-	gate *gate
 }
 
 // Start starts a machine. One that boots runs at once, one with a State waits for
@@ -53,7 +51,7 @@ func (e *Emulator) Start(m Machine) (_ *Process, err error) {
 		p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, m.State)
 	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Setpgid: true}
-	if err := p.start(m.State != nil); err != nil {
+	if err := p.start(); err != nil {
 		p.monitor.close()
 		p.console.Close()
 		return nil, fmt.Errorf("start %s: %w", e.Path, err)
@@ -62,19 +60,11 @@ func (e *Emulator) Start(m Machine) (_ *Process, err error) {
 }
 
 // start starts the emulator from a thread that lives until it has ended, since
-// the parent-death signal comes when that thread ends (PR_SET_PDEATHSIG(2const)). Only
-// a machine that goes on is gated: one that boots would never be held. A
-// host without a gate runs guests all the same.
-func (p *Process) start(gated bool) error {
+// the parent-death signal comes when that thread ends (PR_SET_PDEATHSIG(2const)).
+func (p *Process) start() error {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		if gated {
-			if g, err := newGate(); err == nil {
-				p.gate = g
-				go g.serve()
-			}
-		}
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {
@@ -85,65 +75,43 @@ func (p *Process) start(gated bool) error {
 	return <-started
 }
 
-// Greet waits until the emulator answers, and prepares it for memory that is a
-// file of its own. A machine that goes on would announce itself to a network, by
-// timers of the host's clock, and execute nothing while one of them is due.
+// Greet waits until the emulator answers, and has it tell of a state's end. A machine
+// that goes on would announce itself to a network, by timers of the host's clock, and
+// execute nothing while one of them is due.
 func (p *Process) Greet(ctx context.Context) error {
 	for _, c := range []command{
 		{Execute: "qmp_capabilities"},
-		{Execute: "migrate-set-capabilities", Arguments: map[string]any{"capabilities": []map[string]any{
-			{"capability": "x-ignore-shared", "state": true}, {"capability": "events", "state": true},
-		}}},
+		{Execute: "migrate-set-capabilities", Arguments: map[string]any{"capabilities": []map[string]any{{"capability": "events", "state": true}}}},
 		{Execute: "migrate-set-parameters", Arguments: map[string]any{"announce-rounds": 0}},
 	} {
-		if err := p.monitor.do(ctx, c, nil); err != nil {
+		if err := p.monitor.do(ctx, c); err != nil {
 			return p.explain(err)
 		}
 	}
 	return nil
 }
 
-// Save writes the state of a machine that has halted, all but its memory.
-func (p *Process) Save(ctx context.Context, to *os.File) error {
-	const name = "state"
-	if err := p.monitor.do(ctx, command{Execute: "getfd", Arguments: map[string]any{"fdname": name}}, to); err != nil {
-		return p.explain(err)
-	}
-	if err := p.monitor.do(ctx, command{Execute: "migrate", Arguments: map[string]any{"uri": "fd:" + name}}, nil); err != nil {
-		return p.explain(err)
-	}
-	return p.explain(p.monitor.awaitMigration(ctx))
+// Save writes the state of a machine that has halted, all but its memory, to a file.
+// QEMU's migration reads the host's clock from a thread of its own, which a machine that
+// records may not; what was made for Xen writes the same, and does not.
+func (p *Process) Save(ctx context.Context, path string) error {
+	return p.explain(p.monitor.do(ctx, command{Execute: "xen-save-devices-state", Arguments: map[string]any{"filename": path, "live": false}}))
 }
 
 // Resume has a machine with a State go on from it.
 func (p *Process) Resume(ctx context.Context) error {
-	if err := p.monitor.do(ctx, command{Execute: "migrate-incoming", Arguments: map[string]any{"uri": fmt.Sprintf("fd:%d", stateFD)}}, nil); err != nil {
+	if err := p.monitor.do(ctx, command{Execute: "migrate-incoming", Arguments: map[string]any{"uri": fmt.Sprintf("fd:%d", stateFD)}}); err != nil {
 		return p.explain(err)
 	}
 	if err := p.monitor.awaitMigration(ctx); err != nil {
 		return p.explain(err)
 	}
-	if err := p.followProcessor(ctx); err != nil {
-		return p.explain(err)
-	}
-	return p.explain(p.monitor.do(ctx, command{Execute: "cont"}, nil))
+	return p.Continue(ctx)
 }
 
-// followProcessor closes the gate whenever the guest's processor is at work.
-func (p *Process) followProcessor(ctx context.Context) error {
-	if p.gate == nil {
-		return nil
-	}
-	var processors []struct {
-		Thread int `json:"thread-id"`
-	}
-	if err := p.monitor.ask(ctx, command{Execute: "query-cpus-fast"}, &processors); err != nil {
-		return err
-	}
-	if len(processors) != 1 {
-		return fmt.Errorf("the machine has %d processors", len(processors))
-	}
-	return p.gate.follow(p.cmd.Process.Pid, processors[0].Thread)
+// Continue has a machine that has halted go on.
+func (p *Process) Continue(ctx context.Context) error {
+	return p.explain(p.monitor.do(ctx, command{Execute: "cont"}))
 }
 
 // AwaitHalt waits until the guest halts the machine. Every tick it calls look,

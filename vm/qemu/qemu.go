@@ -104,7 +104,8 @@ func (m Machine) commandLine() string {
 }
 
 // args are the emulator's arguments. A machine that goes on must be made of the
-// same devices as the one that was saved.
+// same devices as the one that was saved, and expect of its state no more than Save
+// writes: no configuration, no description.
 func (m Machine) args() []string {
 	share := "off"
 	if m.Keep {
@@ -112,8 +113,8 @@ func (m Machine) args() []string {
 	}
 	args := []string{
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-M", "pc,usb=off,vmport=off,smbus=off,hpet=off", "-accel", "tcg,thread=single", "-cpu", CPU,
-		"-icount", "shift=0,sleep=off", "-rtc", "base=" + vm.Epoch.Format("2006-01-02T15:04:05") + ",clock=vm",
+		"-M", "pc,usb=off,vmport=off,smbus=off,hpet=off,suppress-vmdesc=on", "-global", "migration.send-configuration=off", "-accel", "tcg,thread=single", "-cpu", CPU,
+		"-icount", clock, "-rtc", "base=" + vm.Epoch.Format("2006-01-02T15:04:05") + ",clock=vm",
 		"-seed", fmt.Sprint(m.Seed),
 		"-m", fmt.Sprintf("%dM", (m.RAMSize+m.ChannelSize)>>20),
 		"-object", fmt.Sprintf("memory-backend-file,id=ram,size=%dM,mem-path=/proc/self/fd/%d,share=%s", m.RAMSize>>20, ramFD, share),
@@ -128,6 +129,19 @@ func (m Machine) args() []string {
 	}
 	return append(args, "-kernel", m.Kernel, "-append", m.commandLine(), "-initrd", m.Initrd)
 }
+
+// clock is what makes time: one instruction is one nanosecond, and while the processor is
+// idle the next timer is due at once.
+//
+// Each round of QEMU's main loop looks whether the processor is idle, and then puts the
+// clock forward (icount_start_warp_timer in softmmu/icount.c). The processor is taken to
+// be idle from the HLT instruction on, but what it has executed since it last read its
+// clock is accounted for a moment later, by the processor's thread
+// (icount_process_data). A main loop that looks in between puts the clock too far, by a
+// few thousand instructions; whether it does hangs on how the host schedules the two
+// threads. While QEMU records what happens, for a replay that nobody asks for, it keeps
+// them apart (docs/devel/replay.rst, Locking and thread synchronisation).
+const clock = "shift=0,sleep=off,rr=record,rrfile=" + os.DevNull
 
 // CPU is the guest's processor: all that QEMU's software emulation can do well, under
 // the name of one whose timer's frequency Linux knows without measuring it

@@ -79,7 +79,7 @@ func TestMonitorDo(t *testing.T) {
 				}
 				return c.answer
 			})
-			err := m.do(t.Context(), command{Execute: "cont"}, nil)
+			err := m.do(t.Context(), command{Execute: "cont"})
 			if c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != c.want) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
@@ -92,7 +92,7 @@ func TestMonitorIsPatientUntilTheContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	enough := errors.New("enough")
 	cancel(enough)
-	if err := m.do(ctx, command{Execute: "cont"}, nil); err != enough {
+	if err := m.do(ctx, command{Execute: "cont"}); err != enough {
 		t.Errorf("do gives %v, want %v", err, enough)
 	}
 	if err := m.awaitMigration(ctx); err != enough {
@@ -108,7 +108,7 @@ func TestMonitorNotesEvents(t *testing.T) {
 			`{"event": "MIGRATION", "data": {"status": "failed"}}`,
 		}
 	})
-	if err := m.do(t.Context(), command{Execute: "migrate"}, nil); err != nil {
+	if err := m.do(t.Context(), command{Execute: "migrate-incoming"}); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -121,48 +121,6 @@ func TestMonitorNotesEvents(t *testing.T) {
 	}
 	if err := m.awaitMigration(t.Context()); err == nil || !strings.Contains(err.Error(), "failed") {
 		t.Errorf("a transfer that failed gives error %v", err)
-	}
-}
-
-func TestMonitorPassesFiles(t *testing.T) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	own, its := os.NewFile(uintptr(pair[0]), "own"), os.NewFile(uintptr(pair[1]), "its")
-	defer its.Close()
-	m, err := newMonitor(own)
-	own.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.close()
-	f, err := os.CreateTemp(t.TempDir(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	go func() { _, _ = its.WriteString(`{"return": {}}`) }()
-	if err := m.do(t.Context(), command{Execute: "getfd"}, f); err != nil {
-		t.Fatal(err)
-	}
-	b, rights := make([]byte, 100), make([]byte, unix.CmsgSpace(4))
-	_, n, _, _, err := unix.Recvmsg(int(its.Fd()), b, rights, unix.MSG_CMSG_CLOEXEC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	messages, err := unix.ParseSocketControlMessage(rights[:n])
-	if err != nil || len(messages) != 1 {
-		t.Fatalf("%d control messages, error %v", len(messages), err)
-	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		t.Fatalf("files %v, error %v", fds, err)
-	}
-	defer unix.Close(fds[0])
-	var a, z unix.Stat_t
-	if err := errors.Join(unix.Fstat(int(f.Fd()), &a), unix.Fstat(fds[0], &z)); err != nil || a.Ino != z.Ino {
-		t.Errorf("the file that came is another one: inode %d and %d, %v", a.Ino, z.Ino, err)
 	}
 }
 
