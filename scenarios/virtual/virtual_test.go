@@ -2,11 +2,12 @@ package virtual_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,27 +28,51 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestVirtualClock runs guests of all kernels at once, beside a loop that keeps a
-// processor busy: nothing that a guest sees depends on that.
+// TestVirtualClock runs guests of all kernels at once: nothing that one sees depends on
+// the others, nor on a loop that keeps a processor busy while scenarios repeat.
 func TestVirtualClock(t *testing.T) {
-	busy, rest := context.WithCancel(context.Background())
-	t.Cleanup(rest) // once all kernels are done
-	go func() {
-		for i := 0; busy.Err() == nil; i++ {
-			_ = i * i
-		}
-	}()
-	for _, name := range guesttest.Names() {
+	names := guesttest.Names()
+	load := newLoad(t, len(names))
+	for _, name := range names {
 		t.Run("linux-"+name, func(t *testing.T) {
 			t.Parallel()
 			m := guesttest.Open(t, name)
-			t.Run("repeats", func(t *testing.T) { testRepeats(t, m) })
+			t.Run("repeats", func(t *testing.T) {
+				load.begin()
+				defer load.end()
+				testRepeats(t, m)
+			})
 			t.Run("connect-time", func(t *testing.T) { testConnectTime(t, m) })
 			t.Run("exec", func(t *testing.T) { testExec(t, m) })
 			t.Run("cells", func(t *testing.T) { testCells(t, m) })
 		})
 	}
 }
+
+// load is a loop that keeps a processor busy from the first test that begins with it
+// until all have ended.
+type load struct {
+	started sync.Once
+	users   atomic.Int64
+}
+
+func newLoad(t *testing.T, users int) *load {
+	l := &load{}
+	l.users.Store(int64(users))
+	t.Cleanup(func() { l.users.Store(0) }) // some tests may not have been asked for
+	return l
+}
+
+func (l *load) begin() {
+	l.started.Do(func() {
+		go func() {
+			for l.users.Load() > 0 {
+			}
+		}()
+	})
+}
+
+func (l *load) end() { l.users.Add(-1) }
 
 func decode(t testing.TB, text string) *spec.Scenario {
 	t.Helper()
