@@ -42,9 +42,11 @@ var curlURLs = []string{"http://www.example/", "https://www.example/", "https://
 var _ = Describe("curl", func() {
 	eachJudge([]string{"curl"}, func(u *user) {
 		It("fails as the agents do, with the exit code that the report names", func() {
-			r := u.green(judgedNetwork + failing())
+			together := "  - parallel:\n" + strings.ReplaceAll(failing(), "  - ", "      - ")
+			r := u.green(judgedNetwork + together)
+			steps := r.steps()[0].Parallel
 			for i, c := range curlFailures {
-				ours := r.steps()[2*i]
+				ours := steps[2*i]
 				if !ours.Deadline {
 					Expect(ours.Explanation).To(ContainSubstring("curl exits with %d", c.exit), c.what)
 				}

@@ -184,7 +184,7 @@ func (u *user) survey(all []survey, step func(survey) yaml.MapSlice) (steps []re
 		Expect(err).NotTo(HaveOccurred())
 		Expect(os.WriteFile(filepath.Join(dir, fmt.Sprintf("survey-%03d.yaml", i)), b, 0o644)).To(Succeed())
 	}
-	r := u.run("--jobs", "8", dir)
+	r := u.run("--jobs", "24", dir) // nmap waits for what does not answer, and measures nothing
 	Expect(r.document.Scenarios).To(HaveLen(len(all)), "%s%s", r.stdout, r.stderr)
 	for i, s := range r.document.Scenarios {
 		Expect(s.OK).To(BeTrue(), "%s: %s\n%s", all[i].name(), s.Error, r.stdout)

@@ -60,15 +60,6 @@ var _ = Describe("the binary", func() {
 	})
 })
 
-// scenarioFiles are the library's files.
-func scenarioFiles() []string {
-	files, err := filepath.Glob(filepath.Join(root, "scenarios", "*.yaml"))
-	if err != nil || len(files) == 0 {
-		panic("no scenarios found beside " + root)
-	}
-	return files
-}
-
 func copyFile(from, to string) {
 	GinkgoHelper()
 	b, err := os.ReadFile(from)
