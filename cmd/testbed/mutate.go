@@ -56,7 +56,7 @@ fails without them, 2 wrong usage or an invalid scenario, 3 this host can't run 
 		},
 	}
 	f.clockFlags.add(c)
-	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, mutantsUsage)
+	c.Flags().IntVarP(&f.jobs, "jobs", "j", 0, jobsUsage)
 	c.Flags().StringVar(&f.links, "links", "auto", "what carries the links: kernel, wire or auto; see testbed run --help")
 	c.Flags().StringVar(&f.color, "color", "auto", "colours: always, never; auto: on a terminal")
 	c.Flags().BoolVar(&f.ascii, "ascii", false, "keep to ASCII")
@@ -152,7 +152,7 @@ func gather(list []*spec.Scenario, results []*verdict.Result) (all []*report.Mut
 // runAll runs scenarios, each on its clock, and returns their results in the order
 // given.
 func (f *mutateFlags) runAll(ctx context.Context, list []*spec.Scenario, p *report.Progress) ([]*verdict.Result, error) {
-	onHost, onVirtual, err := f.clockFlags.perform(ctx, list, performance{jobs: f.jobs, hostJobs: mutantsJobs(), links: f.links, told: run.Progress{
+	onHost, onVirtual, err := f.clockFlags.perform(ctx, list, performance{jobs: f.jobs, links: f.links, told: run.Progress{
 		OnStart: func(s *spec.Scenario) { p.Start(s.Name, len(s.Steps)) },
 		OnStep:  func(s *spec.Scenario, n int, title string) { p.Step(s.Name, n, title) },
 		OnRun:   func(s *spec.Scenario, done int) { p.Runs(s.Name, done, s.Runs()) },

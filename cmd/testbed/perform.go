@@ -14,10 +14,7 @@ import (
 
 // performance is how scenarios are run, whatever their clocks.
 type performance struct {
-	// jobs is how many run at once; with 0 it is hostJobs on the host's clock, and as
-	// many as there are processors on the virtual one.
-	jobs, hostJobs int
-
+	jobs    int
 	links   string
 	capture bool
 	told    run.Progress
@@ -36,12 +33,6 @@ const jobsUsage = "how many scenarios run at once (0: four for each processor an
 // is late by what the processors do for the others.
 func defaultJobs() int { return min(16, 4*runtime.NumCPU()) }
 
-// mutantsUsage is jobsUsage for mutants, and mutantsJobs defaultJobs: many of them wait
-// in vain for what a mutation has taken away.
-const mutantsUsage = "how many scenarios and mutants run at once (0: eight for each processor and 32 at most, or one for each processor on the virtual clock)"
-
-func mutantsJobs() int { return 2 * defaultJobs() }
-
 // perform runs scenarios, each on its clock: those of the host's, and then those of
 // the virtual one on each kernel. Their results come in that order. What the virtual
 // clock needs is there before the first scenario runs, or none does.
@@ -57,7 +48,7 @@ func (f *clockFlags) perform(ctx context.Context, list []*spec.Scenario, p perfo
 		Jobs: p.jobs, Links: links, Capture: p.capture, Keep: p.keep, Progress: p.told,
 	}
 	if o.Jobs == 0 {
-		o.Jobs = p.hostJobs
+		o.Jobs = defaultJobs()
 	}
 	onHost = run.All(ctx, host, o)
 	for _, m := range machines {

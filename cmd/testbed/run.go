@@ -194,7 +194,7 @@ func (f *runFlags) perform(list []*spec.Scenario) error {
 	onHost, onVirtual := f.byClock(list)
 	p := newPrinter(text, slices.Concat(onHost, onVirtual), f)
 	how := performance{
-		jobs: f.jobs, hostJobs: defaultJobs(), links: f.links, capture: f.pcap.wanted(), section: p.section,
+		jobs: f.jobs, links: f.links, capture: f.pcap.wanted(), section: p.section,
 		told: run.Progress{OnStart: p.start, OnStep: p.step, OnRun: p.ran, OnDone: f.pcap.then(p.done)},
 	}
 	if f.keep {
