@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"os"
 	"path/filepath"
 	"time"
 
@@ -44,14 +45,15 @@ var _ = Describe("the scenario library", func() {
 		})
 	}
 
-	It("takes a folder for its files", func() {
-		dir := filepath.Join(library, "refused")
-		files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
-		Expect(err).NotTo(HaveOccurred())
-		Expect(files).NotTo(BeEmpty())
+	It("takes a folder for its files, and not for those in folders below", func() {
+		dir := self.folder()
+		Expect(os.Mkdir(filepath.Join(dir, "below"), 0o755)).To(Succeed())
+		for _, f := range []string{"closed-port.yaml", "handshake-100ms.yaml", "below/closed-port.yaml"} {
+			copyFile(filepath.Join(library, filepath.Base(f)), filepath.Join(dir, f))
+		}
 		r := self.run(dir)
 		Expect(r.code).To(BeZero(), "%s%s", r.stdout, r.stderr)
-		Expect(r.document.Scenarios).To(HaveLen(len(files)))
+		Expect(r.document.Scenarios).To(HaveLen(2))
 	})
 
 	It("is deterministic in what it assigns", func() {
