@@ -75,20 +75,9 @@ func (p *Process) start() error {
 	return <-started
 }
 
-// Greet waits until the emulator answers, and has it tell of a state's end. A machine
-// that goes on would announce itself to a network, by timers of the host's clock, and
-// execute nothing while one of them is due.
+// Greet waits until the emulator answers.
 func (p *Process) Greet(ctx context.Context) error {
-	for _, c := range []command{
-		{Execute: "qmp_capabilities"},
-		{Execute: "migrate-set-capabilities", Arguments: map[string]any{"capabilities": []map[string]any{{"capability": "events", "state": true}}}},
-		{Execute: "migrate-set-parameters", Arguments: map[string]any{"announce-rounds": 0}},
-	} {
-		if err := p.monitor.do(ctx, c); err != nil {
-			return p.explain(err)
-		}
-	}
-	return nil
+	return p.explain(p.monitor.do(ctx, command{Execute: "qmp_capabilities"}))
 }
 
 // Save writes the state of a machine that has halted, all but its memory, to a file.
@@ -98,10 +87,17 @@ func (p *Process) Save(ctx context.Context, path string) error {
 	return p.explain(p.monitor.do(ctx, command{Execute: "xen-save-devices-state", Arguments: map[string]any{"filename": path, "live": false}}))
 }
 
-// Resume has a machine with a State go on from it.
+// Resume has a machine with a State go on from it. It would announce itself to a
+// network, by timers of the host's clock, and execute nothing while one of them is due.
 func (p *Process) Resume(ctx context.Context) error {
-	if err := p.monitor.do(ctx, command{Execute: "migrate-incoming", Arguments: map[string]any{"uri": fmt.Sprintf("fd:%d", stateFD)}}); err != nil {
-		return p.explain(err)
+	for _, c := range []command{
+		{Execute: "migrate-set-capabilities", Arguments: map[string]any{"capabilities": []map[string]any{{"capability": "events", "state": true}}}},
+		{Execute: "migrate-set-parameters", Arguments: map[string]any{"announce-rounds": 0}},
+		{Execute: "migrate-incoming", Arguments: map[string]any{"uri": fmt.Sprintf("fd:%d", stateFD)}},
+	} {
+		if err := p.monitor.do(ctx, c); err != nil {
+			return p.explain(err)
+		}
 	}
 	if err := p.monitor.awaitMigration(ctx); err != nil {
 		return p.explain(err)
