@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,15 +30,12 @@ func TestMain(m *testing.M) {
 // TestVirtualClock runs guests of all kernels at once: nothing that one sees depends on
 // the others, nor on a loop that keeps a processor busy while scenarios repeat.
 func TestVirtualClock(t *testing.T) {
-	names := guesttest.Names()
-	load := newLoad(t, len(names))
-	for _, name := range names {
+	for _, name := range guesttest.Names() {
 		t.Run("linux-"+name, func(t *testing.T) {
 			t.Parallel()
 			m := guesttest.Open(t, name)
 			t.Run("repeats", func(t *testing.T) {
-				load.begin()
-				defer load.end()
+				defer busy()()
 				testRepeats(t, m)
 			})
 			t.Run("connect-time", func(t *testing.T) { testConnectTime(t, m) })
@@ -49,30 +45,20 @@ func TestVirtualClock(t *testing.T) {
 	}
 }
 
-// load is a loop that keeps a processor busy from the first test that begins with it
-// until all have ended.
-type load struct {
-	started sync.Once
-	users   atomic.Int64
-}
+// repeating counts those who want a processor kept busy.
+var repeating atomic.Int64
 
-func newLoad(t *testing.T, users int) *load {
-	l := &load{}
-	l.users.Store(int64(users))
-	t.Cleanup(func() { l.users.Store(0) }) // some tests may not have been asked for
-	return l
-}
-
-func (l *load) begin() {
-	l.started.Do(func() {
+// busy keeps a processor busy until what it returns is called; those who want it at the
+// same time share one loop.
+func busy() (rest func()) {
+	if repeating.Add(1) == 1 {
 		go func() {
-			for l.users.Load() > 0 {
+			for repeating.Load() > 0 {
 			}
 		}()
-	})
+	}
+	return func() { repeating.Add(-1) }
 }
-
-func (l *load) end() { l.users.Add(-1) }
 
 func decode(t testing.TB, text string) *spec.Scenario {
 	t.Helper()
