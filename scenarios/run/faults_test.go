@@ -12,6 +12,7 @@ import (
 // The time of a fault is that of the steps, however long its network has waited for
 // others to be built.
 func TestFaultsBeginWithTheFirstStep(t *testing.T) {
+	t.Parallel()
 	const after = 500 * time.Millisecond
 	late := &netem.Faults{{Name: "late", Pick: netem.Pick{Flags: uint8(topo.SYN), After: after}, Do: netem.DropPacket}}
 	attempt := spec.Step{Connect: &spec.Connect{From: "client", Target: spec.Target{Host: "server", Port: 7}, Timeout: 300 * time.Millisecond}}

@@ -249,6 +249,7 @@ func straight(rule topo.Rule) *topo.Topology {
 // What the client's own firewall drops has passed its interface, or never gets
 // there: the stamps alone would tell a wrong time.
 func TestConnectTimeWithTheClientsOwnFirewall(t *testing.T) {
+	t.Parallel()
 	syn, synAck := topo.Match{Proto: "tcp", Flags: topo.SYN}, topo.Match{Proto: "tcp", Flags: topo.SYN | topo.ACK}
 	first := func(m topo.Match) topo.Match { m.Nth = 1; return m }
 	for _, c := range []struct {

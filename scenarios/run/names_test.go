@@ -102,6 +102,7 @@ func TestANameIsResolvedInItsNode(t *testing.T) {
 }
 
 func TestANameWithoutAConnection(t *testing.T) {
+	t.Parallel()
 	// A lab keeps its topology, and its resolver may still look at it.
 	fresh := func() *topo.Topology {
 		return named(record("mail.example"), topo.Record{Name: "gone.example", Missing: true}, record("www.example", "server"))
@@ -161,6 +162,7 @@ func TestALongAnswerComesOverTCP(t *testing.T) {
 // The question that is asked again over TCP has its own timeout, and the step has
 // another.
 func TestAQuestionOverTCPIsGivenUp(t *testing.T) {
+	t.Parallel()
 	topology := long()
 	topology.Nodes[1].Firewall = []topo.Rule{{Name: "no-tcp", Hook: topo.Forward, Match: topo.Match{Proto: "tcp", Dport: topo.PortRange{First: 53, Last: 53}}, Action: topo.DropPacket}}
 	lab := open(t, topology)
@@ -191,6 +193,7 @@ func slow(topology *topo.Topology, d time.Duration) *topo.Topology {
 }
 
 func TestHappyEyeballs(t *testing.T) {
+	t.Parallel()
 	dead := "2001:db8:dead::1"
 	quick := spec.Eyeballs{AttemptDelay: 200 * time.Millisecond}
 	for _, c := range []struct {

@@ -45,6 +45,7 @@ func TestTheTargetIsBehindTheMapping(t *testing.T) {
 
 // TestSetNAT makes a running NAT stricter, then has it forget its flows.
 func TestSetNAT(t *testing.T) {
+	t.Parallel()
 	lab := open(t, mappingNAT())
 	set := func(s spec.Set) {
 		t.Helper()

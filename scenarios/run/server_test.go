@@ -46,6 +46,7 @@ func TestConnectTimeOfARequestThatTimesOut(t *testing.T) {
 // The packets of a step before have used up what rules matched until then, and nothing
 // of what they match now.
 func TestDropsOfOneStepAfterAnother(t *testing.T) {
+	t.Parallel()
 	topology := behindNAT()
 	topology.Nodes[1].Firewall = []topo.Rule{{Name: "acks", Hook: topo.Forward, Match: topo.Match{Proto: "tcp", Flags: topo.ACK}, Action: topo.DropPacket}}
 	lab := open(t, topology)

@@ -12,6 +12,7 @@ import (
 // The kernel's timeouts, made short by sysctls: those of the folder slow have them
 // as they are by default.
 func TestTimeouts(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/timeouts/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("found %d scenarios: %v", len(files), err)
