@@ -77,16 +77,19 @@ const (
 	command = `exec: "echo out; echo err >&2; exit 3", from: client`
 )
 
-// turnsRed runs a step with a right expectation and with a wrong one.
+// turnsRed runs a step with a right expectation, and beside it with a wrong one.
 func turnsRed(e expectation) {
 	GinkgoHelper()
-	r := self.green(e.scenario(e.right))
-	Expect(unmet(r.steps()[len(e.before)])).To(BeEmpty())
-
-	r = self.run(self.scenario(e.scenario(e.wrong)))
+	r := self.run(self.scenario(e.scenario(e.right)), self.scenario(e.scenario(e.wrong)))
 	Expect(r.code).To(Equal(1), "%s%s", r.stdout, r.stderr)
 	Expect(r.document.OK).To(BeFalse())
-	step := r.steps()[len(e.before)]
+	Expect(r.document.Scenarios).To(HaveLen(2))
+	right, wrong := r.document.Scenarios[0], r.document.Scenarios[1]
+	Expect(right.OK).To(BeTrue(), r.stdout)
+	Expect(unmet(right.Steps[len(e.before)])).To(BeEmpty())
+
+	Expect(wrong.OK).To(BeFalse())
+	step := wrong.Steps[len(e.before)]
 	Expect(step.OK).To(BeFalse())
 	Expect(unmet(step)).To(ConsistOf(e.key), "%s", r.stdout)
 	Expect(r.stdout).To(ContainSubstring("✗ " + e.key + ": expected "))

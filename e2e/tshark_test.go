@@ -111,13 +111,19 @@ func handshakeOf(s report.StepDocument) (flags []string) {
 }
 
 var _ = Describe("tshark", func() {
+	names := []string{"handshake-100ms", "firewall-drop", "closed-port", "syn-lost"}
 	eachJudge([]string{"tshark"}, func(u *user) {
-		for _, name := range []string{"handshake-100ms", "firewall-drop", "closed-port", "syn-lost"} {
-			It("reads from the capture what the report says of "+name, func() {
-				dir := u.folder()
-				r := u.run("--pcap", dir, filepath.Join(library, name+".yaml"))
-				Expect(r.code).To(BeZero(), "%s%s", r.stdout, r.stderr)
-				step := r.steps()[0]
+		It("reads from the captures what the reports say", func() {
+			dir := u.folder()
+			args := []string{"--pcap", dir}
+			for _, name := range names {
+				args = append(args, filepath.Join(library, name+".yaml"))
+			}
+			r := u.run(args...)
+			Expect(r.code).To(BeZero(), "%s%s", r.stdout, r.stderr)
+			for i, name := range names {
+				By(name)
+				step := r.document.Scenarios[i].Steps[0]
 				client, _, _ := strings.Cut(step.Local, ":")
 				server, _, _ := strings.Cut(step.Remote, ":")
 				seen := u.tshark(filepath.Join(dir, name+".pcapng"), map[string]string{client: step.From, server: step.Target})
@@ -129,7 +135,7 @@ var _ = Describe("tshark", func() {
 					seen[i].at, told[i].at = time.Time{}, time.Time{}
 					Expect(seen[i]).To(Equal(told[i]))
 				}
-			})
-		}
+			}
+		})
 	})
 })
