@@ -1,12 +1,87 @@
 package nft
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"testbed/topo"
 )
+
+// TestTCPHairpinning connects inside endpoints to the outside endpoint of another one,
+// which has a mapping and listens: the connection comes from the address and port that
+// a server outside sees its sender at, whether the sender has been there before or goes
+// there next, if the filtering lets it in (RFC 5382, REQ-8). No outside port is that of
+// the inside.
+func TestTCPHairpinning(t *testing.T) {
+	t.Parallel()
+	for i, b := range behaviours {
+		t.Run(string(b.d), func(t *testing.T) {
+			t.Parallel()
+			n := buildTwice(t)
+			n.apply(&topo.NAT{
+				Outside: "server", Mapping: topo.EndpointIndependent, Filtering: b.d, Hairpin: true,
+				Ports: topo.PortPool{PortRange: topo.PortRange{First: 40000, Last: 40009}, Shuffle: true},
+			})
+			eachFamily(t, func(t *testing.T, fam family) {
+				ports := uint16(1001)
+				seen := func(inside netip.AddrPort) netip.AddrPort {
+					t.Helper()
+					to := netip.AddrPortFrom(serverIP[fam], ports)
+					ports++
+					accepted := n.listenShared(n.server, to)
+					_, err := n.dialShared(n.client, inside, to)
+					must(t, err)
+					return addr(next(t, accepted).RemoteAddr())
+				}
+				one := netip.AddrPortFrom(clientIP[fam], 5001)
+				let := n.listenShared(n.client, one)
+				oneAt := seen(one)
+				comes := func(from netip.AddrPort, want bool) (at netip.AddrPort) {
+					t.Helper()
+					c, err := n.dialShared(n.client, from, oneAt)
+					if want && err != nil || !want && !errors.Is(err, unix.ETIMEDOUT) {
+						t.Fatalf("connect to %v: %v, want it to connect: %t", oneAt, err, want)
+					}
+					if want {
+						s := next(t, let)
+						must(t, roundTrip(c, s))
+						must(t, roundTrip(s, c))
+						at = addr(s.RemoteAddr())
+					}
+					return at
+				}
+				two, three := netip.AddrPortFrom(client2IP[fam], 5002), netip.AddrPortFrom(client2IP[fam], 5003)
+				twoAt := seen(two)
+				if i > 0 {
+					comes(two, false)
+					// Another port of the address, which nobody has.
+					if _, err := n.dialShared(n.client, one, netip.AddrPortFrom(outsideIP[fam], 50000)); !errors.Is(err, unix.ECONNREFUSED) {
+						t.Fatalf("connect to the router: %v", err)
+					}
+				}
+				if !b.samePort {
+					comes(two, false)
+					return
+				}
+				if got := comes(two, true); got != twoAt {
+					t.Errorf("the connection of %v comes from %v, want %v", two, got, twoAt)
+				}
+				got := comes(three, true)
+				threeAt := seen(three)
+				if got != threeAt {
+					t.Errorf("the connection of %v comes from %v, want %v", three, got, threeAt)
+				}
+				if twoAt.Addr() != outsideIP[fam] || threeAt.Addr() != outsideIP[fam] || twoAt.Port() < 40000 || threeAt.Port() < 40000 {
+					t.Errorf("outside they are seen at %v and %v", twoAt, threeAt)
+				}
+			})
+		})
+	}
+}
 
 // TestAHairpinnedPeerLivesAsLongAsItsTraffic lets two inside endpoints speak by the
 // outside address for longer than the timeout, and wants the filtering to know them

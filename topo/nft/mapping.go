@@ -24,6 +24,8 @@ import (
 //   - mapped and mappings: the same for an inside endpoint, toward all destinations
 //     or some, and its outside port;
 //   - peers: whom an inside endpoint has sent to.
+//
+// What several flows share is in more of them: see sharing.
 type behaviour struct {
 	*compiler
 	nat     *topo.NAT
@@ -34,6 +36,7 @@ type behaviour struct {
 	taken, ports     *store
 	mapped, mappings *store
 	peers            *store
+	sharing          *sharing
 }
 
 // The registers where a rule keeps what it works with: a port's key is its
@@ -117,6 +120,7 @@ func (b *behaviour) makeStores() {
 		b.peers = &store{name: "peers" + suffix, key: b.ends(anyProto, source, b.nat.Filtering)}
 		b.out.stores = append(b.out.stores, b.peers)
 	}
+	b.sharing = b.newSharing()
 }
 
 // anyProto is how nft calls the ports of a protocol that it does not know.
@@ -234,19 +238,19 @@ func (b *behaviour) chainName(what, proto string) string {
 // none.
 //
 //	chain map-ip-tcp {
-//		meta nfproto ipv4 meta l4proto tcp snat ip to 198.18.0.1:meta l4proto . ip saddr . tcp sport map @mappings-ip comment "nat:mapped"
-//		… tcp sport 1024-65535 meta l4proto . tcp sport != @taken-ip add @taken-ip { … } add @ports-ip { … } add @mapped-ip { … } add @mappings-ip { … } snat ip to 198.18.0.1:tcp sport comment "nat:keep"
+//		meta nfproto ipv4 meta l4proto tcp snat ip to 198.18.0.1:meta l4proto . ip saddr . tcp sport map @mappings-ip random comment "nat:mapped"
+//		… tcp sport 1024-65535 meta l4proto . tcp sport != @taken-ip add @taken-ip { … } add @ports-ip { … } add @mapped-ip { … } add @mappings-ip { … } snat ip to 198.18.0.1:tcp sport random comment "nat:keep"
 //		jump port-ip-tcp
 //		jump port-ip-tcp
 //		counter drop comment "nat:exhausted"
 //	}
 //	chain port-ip-tcp {
-//		… meta l4proto . numgen inc mod 2 offset 40000 != @taken-ip add @taken-ip { … } add @ports-ip { … } add @mapped-ip { … } add @mappings-ip { … } snat ip to 198.18.0.1:numgen … comment "nat:source"
+//		… meta l4proto . numgen inc mod 2 offset 40000 != @taken-ip add @taken-ip { … } add @ports-ip { … } add @mapped-ip { … } add @mappings-ip { … } snat ip to 198.18.0.1:numgen … random comment "nat:source"
 //	}
 func (b *behaviour) allocate(proto string) {
 	ch := &chain{name: b.chainName("map", proto)}
 	key := b.ends(proto, source, b.nat.Mapping)
-	ch.rules = append(ch.rules, rule{name: natMapped, parts: append(b.is(proto), statement{
+	ch.rules = append(ch.rules, b.sharing.join(proto), rule{name: natMapped, parts: append(b.is(proto), statement{
 		text:  b.snatText(key.String() + " map @" + b.mappings.name),
 		exprs: slices.Concat(key.load(other), []expr.Any{b.mappings.get(other, port32)}, b.snat()),
 	})})
@@ -321,16 +325,22 @@ func (b *behaviour) snatText(port string) string {
 	if b.family == v6 {
 		at = "[" + at + "]"
 	}
-	return "snat " + families[b.family].keyword + " to " + at + ":" + port
+	return "snat " + families[b.family].keyword + " to " + at + ":" + port + " random"
 }
 
-// snat translates the source to the outside address and the port in port32.
+// snat translates the source to the outside address and the port in port32. There is
+// nothing random about one port: it is a range, of which the kernel looks whether it is
+// used, and for one port alone it does not (get_unique_tuple in
+// net/netfilter/nf_nat_core.c). The look removes the flow that has expired there. Where
+// that stays, it is in the way of another inside endpoint's flow to the same
+// destination, whose packets are dropped until the kernel happens to find it.
 func (b *behaviour) snat() []expr.Any {
 	return []expr.Any{
 		&expr.Immediate{Register: register32(other), Data: b.at.AsSlice()},
 		&expr.NAT{
 			Type: expr.NATTypeSourceNAT, Family: uint32(families[b.family].nfproto), Specified: true,
 			RegAddrMin: register32(other), RegAddrMax: register32(other), RegProtoMin: register32(port32), RegProtoMax: register32(port32),
+			Random: true,
 		},
 	}
 }

@@ -14,9 +14,9 @@ import (
 )
 
 // refresh gives a mapping, with every packet of a flow, the lifetime that
-// conntrack has just given the flow, whichever state the packet took it to. Of
-// several flows of one mapping it is that of the last packet's. Inside endpoints are
-// in the packets where they are forwarded, outside ones before and after.
+// conntrack has just given the flow, whichever state the packet took it to; what
+// several flows share lives longer (see sharing). Inside endpoints are in the packets
+// where they are forwarded, outside ones before and after.
 //
 //	chain refresh-ip {
 //		type filter hook forward priority 20; policy accept;
@@ -49,6 +49,7 @@ func (b *behaviour) refresh() {
 		in.rules = append(in.rules, b.refreshPort(destination, t))
 		out.rules = append(out.rules, b.refreshPort(source, t))
 	}
+	b.sharing.extend(through, in, out)
 	b.out.chains = append(b.out.chains, through, in, out)
 }
 
@@ -74,16 +75,26 @@ func (b *behaviour) lives(where []statement, t time.Duration) []statement {
 // expires is `ct expiration 4s-5s`: the time left of a flow that the packet has
 // just given 5 s.
 func expires(t time.Duration) statement {
-	ms := func(d time.Duration) []byte { return binary.BigEndian.AppendUint32(nil, uint32(d.Milliseconds())) }
 	return statement{
 		text: fmt.Sprintf("ct expiration %ds-%ds", int(t.Seconds())-1, int(t.Seconds())),
-		exprs: []expr.Any{
-			&expr.Ct{Key: expr.CtKeyEXPIRATION, Register: 1},
-			&expr.Byteorder{SourceRegister: 1, DestRegister: 1, Op: expr.ByteorderHton, Len: 4, Size: 4},
-			&expr.Cmp{Op: expr.CmpOpGte, Register: 1, Data: ms(t - time.Second)},
-			&expr.Cmp{Op: expr.CmpOpLte, Register: 1, Data: ms(t)},
-		},
+		exprs: append(loadExpiration(),
+			&expr.Cmp{Op: expr.CmpOpGte, Register: 1, Data: expiration(t - time.Second)},
+			&expr.Cmp{Op: expr.CmpOpLte, Register: 1, Data: expiration(t)},
+		),
 	}
+}
+
+// loadExpiration puts the time that a flow has left into the first register, and
+// expiration is such a time there.
+func loadExpiration() []expr.Any {
+	return []expr.Any{
+		&expr.Ct{Key: expr.CtKeyEXPIRATION, Register: 1},
+		&expr.Byteorder{SourceRegister: 1, DestRegister: 1, Op: expr.ByteorderHton, Len: 4, Size: 4},
+	}
+}
+
+func expiration(t time.Duration) []byte {
+	return binary.BigEndian.AppendUint32(nil, uint32(t.Milliseconds()))
 }
 
 // refreshMapping refreshes the mapping of the endpoint at one end of a packet,

@@ -41,6 +41,7 @@ const (
 	natKeep    = "nat:keep"
 	natPeer    = "nat:peer"
 	natRefresh = "nat:refresh"
+	natShare   = "nat:share"
 	natLocal   = "nat:local"
 )
 

@@ -76,9 +76,13 @@ func (s *store) get(key, into uint32) expr.Any {
 const (
 	opAdd    = "add"
 	opUpdate = "update"
+	opDelete = "delete"
 )
 
-var operations = map[string]uint32{opAdd: unix.NFT_DYNSET_OP_ADD, opUpdate: unix.NFT_DYNSET_OP_UPDATE}
+var operations = map[string]uint32{opAdd: unix.NFT_DYNSET_OP_ADD, opUpdate: unix.NFT_DYNSET_OP_UPDATE, opDelete: dynsetDelete}
+
+// dynsetDelete is NFT_DYNSET_OP_DELETE (linux/netfilter/nf_tables.h, since Linux 5.4).
+const dynsetDelete = 2
 
 // put is `add @taken { … timeout 2m }` of the key that is in registers from one
 // on.
@@ -86,6 +90,14 @@ func (s *store) put(operation string, key concat, t time.Duration, register uint
 	return statement{
 		text:  operation + " @" + s.name + " { " + key.String() + " timeout " + duration(t) + " }",
 		exprs: []expr.Any{s.dynset(operation, t, register)},
+	}
+}
+
+// remove is `delete @joining { … }` of the key that is in registers from one on.
+func (s *store) remove(key concat, register uint32) statement {
+	return statement{
+		text:  opDelete + " @" + s.name + " { " + key.String() + " }",
+		exprs: []expr.Any{s.dynset(opDelete, 0, register)},
 	}
 }
 
