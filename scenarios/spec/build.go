@@ -45,6 +45,9 @@ type builder struct {
 	// vague are the links, by their ends, of which a value was refused, so that
 	// what they are is not known.
 	vague map[[2]string]bool
+	// unsure is true when a change of a link was refused, so that not all faults are
+	// known.
+	unsure bool
 }
 
 func (d *decoder) build(raw *rawScenario) *Scenario {

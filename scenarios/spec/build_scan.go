@@ -5,13 +5,10 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"testbed/agents"
 	"testbed/topo"
 )
-
-const maxFloodDuration = 10 * time.Minute
 
 func (b *builder) scan(r *rawScan) *Scan {
 	s := &Scan{From: b.from(r.From), Family: IPv4, Retries: DefaultRetries, Rate: b.pace(r.Rate, maxScanRate, DefaultScanRate)}
@@ -29,12 +26,9 @@ func (b *builder) scan(r *rawScan) *Scan {
 }
 
 // pace is a rate at which packets are sent.
-func (b *builder) pace(r *rate, most float64, otherwise topo.Rate) topo.Rate {
+func (b *builder) pace(r *sendRate, most float64, otherwise topo.Rate) topo.Rate {
 	if r == nil {
 		return otherwise
-	}
-	if r.V.Burst != 0 {
-		b.add(r.mark, bad("rate: packets that are sent have no burst").want(fmt.Sprintf("%d/%s", r.V.Packets, r.V.Per)))
 	}
 	if r.V.PerSecond() > most {
 		b.add(r.mark, bad("rate: %s is too fast", quote(fmt.Sprintf("%d/%s", r.V.Packets, r.V.Per))).want(fmt.Sprintf("at most %.0f/second", most)))
@@ -157,9 +151,7 @@ func (b *builder) flood(r *rawFlood) *Flood {
 		f.Background, f.Duration = true, 0
 	}
 	if r.Duration != nil {
-		if f.Duration = r.Duration.V; f.Duration > maxFloodDuration {
-			b.add(r.Duration.mark, bad("duration: too long").want("at most 10m"))
-		}
+		f.Duration = r.Duration.V
 	}
 	b.spoof(f, r.Spoof)
 	return f

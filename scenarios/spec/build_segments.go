@@ -56,7 +56,22 @@ func (b *builder) segment(r *rawSegment) Segment {
 func (b *builder) sender(key string, p *place) (node string, link *[2]string) {
 	var d Dropped
 	b.scene(key, &d, p)
+	b.sends(key, p.mark, d.Link)
 	return d.Node, d.Link
+}
+
+// sends notes a link that had no fault up to this step, which alone can make a
+// segment.
+func (b *builder) sends(key string, at mark, ends *[2]string) {
+	if ends == nil || !b.linked || b.unsure || b.lost["faults"] || b.lost["mutations"] || b.lost["steps"] {
+		return
+	}
+	i := b.sc.Topology.LinkIndex(ends[0], ends[1])
+	if i < 0 || b.vague[b.sc.Topology.Links[i].Ends] || len(b.struck(*ends)) > 0 {
+		return
+	}
+	b.add(at, bad("%s: the link between %q and %q has had no fault, so it has sent nothing", key, ends[0], ends[1]).
+		want("a node; or a link with a fault that resets, such as faults: [{match: {proto: tcp}, do: reset}]"))
 }
 
 func (b *builder) options(r *rawOptions) *Options {

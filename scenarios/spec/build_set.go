@@ -14,6 +14,7 @@ func (b *builder) set(raw *rawSet) *Set {
 	s := &Set{Link: -1}
 	switch {
 	case raw == nil:
+		b.unsure = true
 	case raw.link != nil:
 		b.setLink(s, raw.link)
 	case raw.node != nil:
@@ -26,12 +27,15 @@ func (b *builder) setLink(s *Set, r *rawSetLink) {
 	if r.rawImpairment == (rawImpairment{}) && r.Toward.line == 0 && !r.partial {
 		b.add(r.mark, bad("a set that changes nothing").want("one of "+strings.Join(b.keys(reflect.TypeFor[rawSetLink]())[1:], ", ")))
 	}
+	b.unsure = b.unsure || r.partial
 	if r.Link == nil || !b.knownPair("link", r.Link) {
+		b.unsure = true
 		return
 	}
 	ends := r.Link.names()
 	i := b.sc.Topology.LinkIndex(ends[0], ends[1])
 	if i < 0 {
+		b.unsure = true
 		if b.linked {
 			b.add(r.Link.mark, bad("no link joins %q and %q", ends[0], ends[1]).want(several("the neighbours of "+ends[0], b.neighbours(ends[0]))))
 		}

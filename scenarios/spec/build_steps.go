@@ -249,7 +249,7 @@ func (b *builder) exec(r *rawExec) *Exec {
 	}
 	for _, v := range r.Env.list {
 		if v.key == "" || strings.ContainsAny(v.key, "=\x00") {
-			b.add(v.at, bad("env: %s is no name of a variable", quote(v.key)).want("a name without ="))
+			b.add(v.at, bad("env: %s is no name of a variable", quote(v.key)).want("a name of one character or more, without = and NUL"))
 		}
 		if v.value != nil {
 			e.Env = append(e.Env, v.key+"="+v.value.V)

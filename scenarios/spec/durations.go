@@ -102,7 +102,7 @@ func parseTerm(s string) (Term, *complaint) {
 		case rest != "":
 			return Term{}, bad("%s is no number of %s", quote(digits), unit).want(wantTerm)
 		case value > 1000:
-			return Term{}, bad("%s is too long", quote(s)).want("1000 " + string(unit) + " at most")
+			return Term{}, bad("%s is more than 1000 %s", quote(s), unit).want(wantTerm)
 		case !strings.HasSuffix(digits, " "):
 			return Term{}, bad("%s wants a space before its unit", quote(s)).want(wantTerm).near(digits + " " + string(unit))
 		}
@@ -197,18 +197,26 @@ func parseCount(s string) (Count, *complaint) {
 	n := Count{Bound: b, Text: s}
 	var ok bool
 	if n.Value, ok = whole(low); !ok {
-		return Count{}, bad("%s is no count", quote(s)).want(valid).near(mendSign(s))
+		return Count{}, noCount(s, low).want(valid).near(mendSign(s))
 	}
 	if b != Within {
 		return n, nil
 	}
 	if n.Upper, ok = whole(high); !ok {
-		return Count{}, bad("%s is no count", quote(s)).want(valid)
+		return Count{}, noCount(s, high).want(valid)
 	}
 	if n.Upper < n.Value {
 		return Count{}, bad("%s ends before it begins", quote(s)).want(valid).near(high + ".." + low)
 	}
 	return n, nil
+}
+
+// noCount is what is wrong with a count one of whose numbers is not whole.
+func noCount(s, part string) *complaint {
+	if strings.TrimLeft(part, "0123456789") == "" && len(part) > 9 {
+		return bad("%s is more than 999999999", quote(s))
+	}
+	return bad("%s is no count", quote(s))
 }
 
 // whole reads a decimal number of at most nine digits.

@@ -1,7 +1,9 @@
 package spec
 
 import (
+	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,5 +63,30 @@ func TestFaults(t *testing.T) {
 	}
 	if got, want := s.Steps[2].Set.Text, "link a – b: faults all (drop)"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A link can have sent a segment once something has given it a fault, and where a
+// change of it was refused nothing is said about that.
+func TestLinksThatSend(t *testing.T) {
+	const (
+		head    = "name: x\nnodes: {a: {}, b: {listen: [{port: 7, serve: echo}]}}\nlinks: [{between: [a, b]}]\n"
+		connect = "  - {connect: \"b:7\", from: a, expect: {reset_by: [b, a], segments: [{from: a-b}, \"...\"]}}\n"
+		fault   = "{link: [a, b], toward: {a: {faults: [{match: {flags: SYN}, do: %s}]}}}\n"
+		nothing = "has had no fault"
+	)
+	mutated := head + "mutations:\n  - " + fault + "steps:\n" + connect
+	changed := head + "steps:\n  - set: " + fault + connect
+	for _, src := range []string{mutated, changed} {
+		mustDecode(t, fmt.Sprintf(src, "reset"))
+		_, err := Decode("x.yaml", fmt.Appendf(nil, src, "rest"))
+		if err == nil || strings.Contains(err.Error(), nothing) {
+			t.Errorf("got %v, expected only the fault's mistake", err)
+		}
+	}
+	for _, src := range []string{head + "steps:\n" + connect, head + "steps:\n" + connect + "  - set: " + fmt.Sprintf(fault, "reset")} {
+		if _, err := Decode("x.yaml", []byte(src)); err == nil || strings.Count(err.Error(), nothing) != 2 {
+			t.Errorf("got %v, expected %q twice", err, nothing)
+		}
 	}
 }

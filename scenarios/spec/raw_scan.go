@@ -4,6 +4,9 @@ import (
 	"net/netip"
 	"reflect"
 	"strings"
+	"time"
+
+	"testbed/topo"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -15,6 +18,9 @@ const (
 	maxRetries   = 10
 	maxFlood     = maxFloodRate * 600 // in its longest time
 	wantPorts    = "ports and ranges joined by commas, such as server:20-23,80,443"
+	wantFlood    = "a number with its unit (" + durationUnits + "), such as 30s; 10m at most"
+
+	maxFloodDuration = 10 * time.Minute
 )
 
 // Counters are the kernel's counters of connection requests and SYN cookies that a
@@ -33,7 +39,7 @@ type rawScan struct {
 	Scan    *word      `json:"scan" jsonschema:"required" doc:"probes the TCP ports of a node or an address with SYNs: server:20-25,80"`
 	From    *ref       `json:"from" jsonschema:"required" doc:"the node that does it"`
 	Family  *family    `json:"family" doc:"ipv4 or ipv6; default ipv4"`
-	Rate    *rate      `json:"rate" doc:"how fast SYNs are sent, at most 10000/second; default 1000/second"`
+	Rate    *sendRate  `json:"rate" doc:"how fast SYNs are sent, at most 10000/second; default 1000/second"`
 	Retries *retries   `json:"retries" doc:"how often a SYN is sent again that nothing answers; default 2"`
 	Timeout *timespan  `json:"timeout" doc:"ends the scan; default none"`
 	Expect  *rawExpect `json:"expect" doc:"what must be observed"`
@@ -46,9 +52,9 @@ type rawFlood struct {
 	Flood      *word      `json:"flood" jsonschema:"required" doc:"sends SYNs to node:port, address:port or [IPv6 address]:port at a rate"`
 	From       *ref       `json:"from" jsonschema:"required" doc:"the node that does it"`
 	Family     *family    `json:"family" doc:"ipv4 or ipv6; default ipv4"`
-	Rate       *rate      `json:"rate" doc:"how fast SYNs are sent, at most 20000/second; default 1000/second"`
+	Rate       *sendRate  `json:"rate" doc:"how fast SYNs are sent, at most 20000/second; default 1000/second"`
 	Spoof      *spoof     `json:"spoof" doc:"a prefix that the source addresses are drawn from, true for one that no node has, or false for the node's own; default false"`
-	Duration   *timespan  `json:"duration" doc:"how long, at most 10m; default 1s, in the background until the scenario ends"`
+	Duration   *floodTime `json:"duration" doc:"how long, at most 10m; default 1s, in the background until the scenario ends"`
 	Background *truth     `json:"background" doc:"true lets the later steps run meanwhile; default false"`
 	Expect     *rawExpect `json:"expect" doc:"what must be observed"`
 }
@@ -105,13 +111,42 @@ func (l *portList) numbers() []uint16 {
 }
 
 type (
-	retries struct{ value[int] }
-	spoof   struct {
+	sendRate  struct{ value[topo.Rate] } // a rate without a burst
+	floodTime struct{ value[time.Duration] }
+	retries   struct{ value[int] }
+	spoof     struct {
 		value[netip.Prefix]
 		// yes is true of the word true.
 		yes bool
 	}
 )
+
+func (v *sendRate) parse(s scalar) *complaint {
+	text, _, bursts := strings.Cut(s.text, " burst ")
+	var r rate
+	c := r.parse(scalar{text: text})
+	switch {
+	case c != nil:
+		return c.want("a number of packets in a unit of time: 500/second, or /minute, /hour, /day")
+	case bursts:
+		return bad("packets that are sent have no burst").want(text)
+	}
+	v.V = r.V
+	return nil
+}
+
+func (v *floodTime) parse(s scalar) *complaint {
+	var t timespan
+	c := t.parse(s)
+	switch {
+	case c == nil && t.V > maxFloodDuration:
+		return bad("%s is too long", quote(s.text)).want(wantFlood)
+	case c != nil && c.valid == wantDuration:
+		return c.want(wantFlood)
+	}
+	v.V = t.V
+	return c
+}
 
 func (v *retries) parse(s scalar) (c *complaint) {
 	v.V, c = between(s, 0, maxRetries, "a number from 0 to 10")

@@ -1,5 +1,7 @@
 package spec
 
+import "cmp"
+
 // rawTimes is what is expected of a step's times over its repetitions.
 type rawTimes struct {
 	mark
@@ -27,20 +29,14 @@ func parseShare(text string) (Share, *complaint) {
 	s := Share{Bound: b, Text: text}
 	var one percent
 	if c := one.parse(scalar{text: low}); c != nil {
-		if c.nearest != "" && b != About {
-			c.near("")
-		}
-		if mended := mendSign(text); mended != "" {
-			c.near(mended)
-		}
-		return Share{}, c.want(valid)
+		return Share{}, c.want(valid).near(cmp.Or(mendSign(text), mendBound(text, low, c.nearest)))
 	}
 	s.Value = one.V
 	if b != Within {
 		return s, nil
 	}
 	if c := one.parse(scalar{text: high}); c != nil {
-		return Share{}, c.want(valid)
+		return Share{}, c.want(valid).near(mendBound(text, high, c.nearest))
 	}
 	if s.Upper = one.V; s.Upper < s.Value {
 		return Share{}, bad("%s ends before it begins", quote(text)).want(valid).near(high + ".." + low)

@@ -36,7 +36,7 @@ func (v *script) parse(s scalar) *complaint {
 		return bad("must be text, not %s %s", s.kind, quote(s.text)).want(wantScript)
 	}
 	if strings.ContainsRune(s.text, 0) {
-		return bad("has a NUL character in it").want(wantScript)
+		return bad("has a NUL character in it").want("text without NUL")
 	}
 	v.V = s.text
 	return nil

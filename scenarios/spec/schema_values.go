@@ -160,6 +160,14 @@ func (rate) JSONSchema() *jsonschema.Schema {
 	return text(`^[0-9]+/(second|minute|hour|day)( burst [0-9]+)?$`, "packets in a unit of time, and how many may come at once")
 }
 
+func (sendRate) JSONSchema() *jsonschema.Schema {
+	return text(`^[0-9]+/(second|minute|hour|day)$`, "packets in a unit of time")
+}
+
+func (floodTime) JSONSchema() *jsonschema.Schema {
+	return text("^"+patternTime+"$", "a duration with its unit, more than 0s, at most 10m")
+}
+
 func (bound) JSONSchema() *jsonschema.Schema {
 	return bounded(patternSpan, "a duration such as 300ms or 1 rtt, a timeout of the kernel's such as syn_timeout, or a bound such as <= 300ms or 290ms..310ms")
 }

@@ -147,6 +147,9 @@ var explained = []struct{ part, message, valid string }{
 	{"reserved character", "text that begins with @ or ` must be in quotes", "\"text\" in quotes"},
 	{"',' or ']'", "a list in [ ] without its comma or its end", "[a, b]"},
 	{"',' or '}'", "a map in { } without its comma or its end", "{key: value, key: value}"},
+	{"character corresponding to", "a ] or } that nothing opens", "[a, b], {key: value}; text with brackets in quotes"},
+	{"unknown escape character", "a backslash in double quotes that is no escape of YAML's", "single quotes around text with backslashes, such as '/[0-9]+\\.[0-9]+/'"},
+	{"block sequence entries", "a list of \"- \" lines that begins behind its key", "each \"- \" on a line of its own below the key, or [a, b]"},
 	{"sequence end token ']'", "a list in [ ] without its end", "[a, b]"},
 	{"flow mapping end token '}'", "a map in { } without its end", "{key: value, key: value}"},
 }

@@ -124,8 +124,10 @@ func parseSize(s string) (int, *complaint) {
 		return 0, bad("%s has no unit", quote(s)).near(s + usual)
 	case !ok:
 		return 0, noUnit(unit, "bytes").near(nearestSize(s, unit))
-	case bytes < 1 || bytes > maxSize:
-		return 0, bad("%s is out of range", quote(s))
+	case bytes < 1:
+		return 0, bad("%s is less than 1B", quote(s))
+	case bytes > maxSize:
+		return 0, bad("%s is more than 1024MiB", quote(s))
 	case bytes != float64(int(bytes)):
 		return 0, bad("%s is no whole number of bytes", quote(s))
 	}
