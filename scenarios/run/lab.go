@@ -28,6 +28,7 @@ import (
 	"testbed/topo"
 	"testbed/topo/build"
 	"testbed/topo/netns"
+	"testbed/topo/ruleset"
 	"testbed/topo/sandbox"
 )
 
@@ -128,13 +129,14 @@ func open(ctx context.Context, t *topo.Topology, o labOptions) (*Lab, error) {
 		return
 	}()
 	var err error
+	refused := ruleset.Check(o.rulesets)
 	opening := &opening{snapLen: o.snapLen}
 	l.net, err = build.Up(t, build.Options{
 		Links: o.links, Later: o.later, Repeats: o.repeats,
 		OnDrop: l.onDrop, OnFault: l.onFault, OnEther: opening.begin,
 		BeforeTraffic: func(n *build.Network) error { return l.startCapture(n, opening) },
 	})
-	if err := errors.Join(err, <-authority, l.openedCapture(opening)); err != nil {
+	if err := errors.Join(err, refused, <-authority, l.openedCapture(opening)); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	if err := l.watchStates(); err != nil {
@@ -159,6 +161,8 @@ type labOptions struct {
 	mutated bool
 	// resolvers are those that steps will set, so that certificates are for their names.
 	resolvers []*topo.Resolver
+	// rulesets are those that steps will load.
+	rulesets []topo.Ruleset
 	// The others are those of build.Options.
 	links   netem.MediumName
 	later   []netem.Impairment

@@ -1,8 +1,10 @@
 package run
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"testbed/scenarios/spec"
 	"testbed/topo/rtnl"
@@ -10,37 +12,51 @@ import (
 )
 
 // located is an error that says where in the scenario's file it comes from, a
-// *spec.Problems, where that is a ruleset which its tool refuses, or a sysctl's value
+// *spec.Problems, where that is rulesets which their tools refuse, or sysctls' values
 // which the kernel does. A sysctl that the kernel lacks is told with its place too, and
 // stays what it is: another kernel may have it.
 func located(s *spec.Scenario, err error) error {
-	var (
-		refused *ruleset.Invalid
-		value   *rtnl.SysctlValue
-		unknown *rtnl.UnknownSysctl
-	)
-	problems := &spec.Problems{}
-	switch {
-	case s.File == "":
-	case errors.As(err, &refused) && refused.Ruleset.Line != 0:
-		for _, c := range refused.Complaints {
-			problems.List = append(problems.List, s.Misplaced(refused.Ruleset, c.Line, c.Column, c.Message))
-		}
-	case errors.As(err, &value):
-		message := fmt.Sprintf("the kernel does not take %q", value.Value)
-		if value.Err == nil {
-			message = fmt.Sprintf("of %q the kernel made %q", value.Value, value.Made)
-		}
-		if p, ok := s.MisplacedSysctl(value.Name, value.Value, message); ok {
-			problems.List = append(problems.List, p)
-		}
-	case errors.As(err, &unknown):
+	if s.File == "" {
+		return err
+	}
+	if problems := misplaced(s, err); len(problems) > 0 {
+		slices.SortStableFunc(problems, func(a, b spec.Problem) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		})
+		return &spec.Problems{List: slices.Compact(problems)}
+	}
+	var unknown *rtnl.UnknownSysctl
+	if errors.As(err, &unknown) {
 		if place := s.SysctlPlace(unknown.Name); place != "" {
 			return fmt.Errorf("%s: %w", place, err)
 		}
 	}
-	if len(problems.List) == 0 {
-		return err
+	return err
+}
+
+// misplaced are the mistakes of the file that an error and those joined in it tell.
+func misplaced(s *spec.Scenario, err error) (all []spec.Problem) {
+	switch e := err.(type) {
+	case *ruleset.Invalid:
+		for _, c := range e.Complaints {
+			if e.Ruleset.Line != 0 {
+				all = append(all, s.Misplaced(e.Ruleset, c.Line, c.Column, c.Message))
+			}
+		}
+	case *rtnl.SysctlValue:
+		message := fmt.Sprintf("the kernel does not take %q", e.Value)
+		if e.Err == nil {
+			message = fmt.Sprintf("of %q the kernel made %q", e.Value, e.Made)
+		}
+		if p, ok := s.MisplacedSysctl(e.Name, e.Value, message); ok {
+			all = append(all, p)
+		}
+	case interface{ Unwrap() error }:
+		return misplaced(s, e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			all = append(all, misplaced(s, one)...)
+		}
 	}
-	return problems
+	return all
 }

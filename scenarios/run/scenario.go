@@ -144,6 +144,9 @@ func (o *Options) lab(s *spec.Scenario) labOptions {
 		} else if set != nil && set.Resolver != nil {
 			l.resolvers = append(l.resolvers, set.Resolver)
 		}
+		if set := s.Steps[i].Set; set != nil {
+			l.rulesets = append(l.rulesets, set.Rulesets...)
+		}
 	}
 	return l
 }

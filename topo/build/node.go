@@ -9,15 +9,27 @@ import (
 	"testbed/observe"
 	"testbed/topo"
 	"testbed/topo/nft"
+	"testbed/topo/rtnl"
 	"testbed/topo/ruleset"
 )
 
-// configureNodes brings every node up as planned.
+// configureNodes brings every node up as planned. What nodes have that a tool or the
+// kernel refuses is told of all of them at once.
 func (n *Network) configureNodes() error {
+	var refused []error
 	for i := range n.Nodes {
-		if err := n.configure(i); err != nil {
-			return fmt.Errorf("node %s: %w", n.Plan.Nodes[i].Name, err)
+		err := n.configure(i)
+		if err == nil {
+			continue
 		}
+		refused = append(refused, fmt.Errorf("node %s: %w", n.Plan.Nodes[i].Name, err))
+		var value *rtnl.SysctlValue
+		if !ruleset.IsInvalid(err) && !errors.As(err, &value) {
+			break
+		}
+	}
+	if len(refused) > 0 {
+		return errors.Join(refused...)
 	}
 	var carrying []string
 	for _, l := range n.Plan.Links {

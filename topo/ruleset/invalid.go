@@ -1,10 +1,12 @@
 package ruleset
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"testbed/topo"
 	"testbed/topo/sandbox"
@@ -19,8 +21,9 @@ type Invalid struct {
 
 // Complaint is one message of a tool.
 type Complaint struct {
-	// Line and Column are the place in the ruleset's text, from 1; 0 where the tool
-	// does not tell.
+	// Line and Column are the place in the ruleset's text, from 1, the column in
+	// characters; 0 where the tool does not tell. What is missing at the text's end is
+	// after its last character that is no space.
 	Line, Column int
 	Message      string
 }
@@ -32,6 +35,12 @@ func (e *Invalid) Error() string {
 		all = append(all, fmt.Sprintf("%s line %d: %s", e.Ruleset.Tool, c.Line, c.Message))
 	}
 	return strings.Join(all, "\n")
+}
+
+// IsInvalid tells whether an error is that of a ruleset which its tool refuses.
+func IsInvalid(err error) bool {
+	var refused *Invalid
+	return errors.As(err, &refused)
 }
 
 // The messages of the tools. nft tells first where a file that it complains about was
@@ -62,6 +71,9 @@ func refusal(r topo.Ruleset, printed string, before int, failure error) error {
 	e := &Invalid{Ruleset: r, Complaints: nftComplaints(printed, before)}
 	if r.Tool != topo.Nftables {
 		e.Complaints = iptablesComplaints(r.Tool.Program(), printed)
+	}
+	for i := range e.Complaints {
+		e.Complaints[i].place(r.Text)
 	}
 	if len(e.Complaints) == 0 {
 		e.Complaints = []Complaint{{Message: fmt.Sprintf("%s: %v: %s", r.Tool.Program(), failure, strings.TrimSpace(printed))}}
@@ -94,6 +106,20 @@ func nftComplaints(printed string, before int) (all []Complaint) {
 		}
 	}
 	return all
+}
+
+// place puts a complaint where the tool means, which counts columns in bytes, and goes
+// beyond the text for what is missing at its end.
+func (c *Complaint) place(text string) {
+	lines := strings.Split(strings.TrimRight(text, " \t\r\n"), "\n")
+	bytes := c.Column - 1
+	if c.Line > len(lines) {
+		c.Line, bytes = len(lines), len(text)
+	}
+	if c.Line > 0 && c.Column > 0 {
+		own := lines[c.Line-1]
+		c.Column = utf8.RuneCountInString(own[:min(bytes, len(own))]) + 1
+	}
 }
 
 func nftComplaint(line, column string, before int) (c Complaint) {

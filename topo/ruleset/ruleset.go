@@ -22,9 +22,11 @@ const patience = 30 * time.Second
 
 // Load makes rulesets the only ones of a namespace: whatever other tables nftables
 // has there goes, and with it what iptables has made by it. It returns an *Invalid
-// for a ruleset that its tool refuses, and a *sandbox.Unavailable where the tool is
-// not installed or the kernel lacks what a ruleset asks for.
+// for each ruleset that its tool refuses, all of them joined, and a
+// *sandbox.Unavailable where the tool is not installed or the kernel lacks what a
+// ruleset asks for. After an error it is not determined what is loaded.
 func Load(ns *netns.NS, list []topo.Ruleset) error {
+	var refused []error
 	cleared := false
 	for _, r := range list {
 		if r.Tool != topo.Nftables && !cleared {
@@ -34,11 +36,14 @@ func Load(ns *netns.NS, list []topo.Ruleset) error {
 		}
 		cleared = true
 		if err := restore(ns, r); err != nil {
-			return err
+			refused = append(refused, err)
+			if !IsInvalid(err) {
+				break
+			}
 		}
 	}
 	if cleared {
-		return nil
+		return errors.Join(refused...)
 	}
 	return clearTables(ns)
 }
@@ -53,13 +58,14 @@ func clearTables(ns *netns.NS) error {
 	return err
 }
 
-// restore hands a text to its tool. nft clears all tables in the same transaction.
-func restore(ns *netns.NS, r topo.Ruleset) error {
+// restore hands a text to its tool, with some more arguments. nft clears all tables in
+// the same transaction.
+func restore(ns *netns.NS, r topo.Ruleset, args ...string) error {
 	path, err := Find(r.Tool)
 	if err != nil {
 		return err
 	}
-	cmd, text, before := exec.Command(path), r.Text, 0
+	cmd, text, before := exec.Command(path, args...), r.Text, 0
 	if r.Tool == topo.Nftables {
 		cmd.Args, text, before = append(cmd.Args, "-f", "-"), "flush ruleset\n"+text, 1
 	}

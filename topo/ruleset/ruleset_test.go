@@ -3,10 +3,12 @@ package ruleset_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,6 +122,12 @@ func TestARefusedRulesetSaysWhere(t *testing.T) {
 		{"a mistake in an included file", topo.Ruleset{Tool: topo.Nftables, Text: "table ip a {\n}\ninclude \"" + included + "\""}, []ruleset.Complaint{
 			{Line: 3, Column: 1, Message: "in the included file " + included + ", line 2: syntax error, unexpected newline, expecting string"},
 		}},
+		{"no end of a block", topo.Ruleset{Tool: topo.Nftables, Text: "table ip a {\n  chain b { # ä  \n\n"}, []ruleset.Complaint{
+			{Line: 2, Column: 16, Message: "syntax error, unexpected end of file"},
+		}},
+		{"characters of several bytes", topo.Ruleset{Tool: topo.Nftables, Text: "table ip a { chain b { log prefix \"äöü\" nowhere; }; }"}, []ruleset.Complaint{
+			{Line: 1, Column: 48, Message: "syntax error, unexpected semicolon"},
+		}},
 		{"a shell command", topo.Ruleset{Tool: topo.Iptables, Text: "iptables -A FORWARD -j DROP"}, []ruleset.Complaint{
 			{Line: 1, Message: "iptables-restore refuses this line: it takes what iptables-save prints, *filter, rules such as -A FORWARD -j DROP, and COMMIT"},
 		}},
@@ -136,5 +144,73 @@ func TestARefusedRulesetSaysWhere(t *testing.T) {
 				t.Errorf("complaints %+v, want %+v", refused.Complaints, c.want)
 			}
 		})
+	}
+}
+
+// refused are the tools whose rulesets an error tells of, with the first message.
+func refused(err error) (all []string) {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			all = append(all, refused(one)...)
+		}
+		return all
+	}
+	var invalid *ruleset.Invalid
+	if !errors.As(err, &invalid) {
+		return []string{err.Error()}
+	}
+	return []string{fmt.Sprintf("%s %d: %s", invalid.Ruleset.Tool, invalid.Complaints[0].Line, invalid.Complaints[0].Message)}
+}
+
+func TestRefusedRulesetsAreToldTogether(t *testing.T) {
+	for _, which := range topo.Tools {
+		tool(t, which)
+	}
+	err := ruleset.Load(netnstest.Empty(t), []topo.Ruleset{
+		{Tool: topo.Nftables, Text: "table ip a {\n  chain b { drp; }\n}"},
+		{Tool: topo.Iptables, Text: iptablesText},
+		{Tool: topo.IP6tables, Text: "*filter\n-A INPUT -j NOPE\nCOMMIT\n"},
+	})
+	want := []string{"nftables 2: syntax error, unexpected semicolon", "ip6tables 3: Chain 'NOPE' does not exist"}
+	if got := refused(err); !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
+func TestWhatNoTimeMakesRightIsFoundBefore(t *testing.T) {
+	for _, which := range topo.Tools {
+		tool(t, which)
+	}
+	const rule = "*filter\n-A INPUT %s -j DROP\nCOMMIT\n"
+	for _, c := range []struct {
+		tool       topo.Tool
+		text, want string
+	}{
+		{topo.Nftables, "table ip a { chain b { drp; }; }", "nftables 1: syntax error, unexpected semicolon"},
+		{topo.Iptables, fmt.Sprintf(rule, "-p tcp --dprt 80"), `iptables 2: unknown option "--dprt"`},
+		{topo.Iptables, fmt.Sprintf(rule, "-p tcp 80"), "iptables 2: Bad argument `80'"},
+		{topo.Iptables, "*filter\n-A INPUT -p tcp --dport\nCOMMIT\n", `iptables 2: option "--dport" requires an argument`},
+		{topo.IP6tables, "*filter\n-A INPUT -j DROP\n", "ip6tables 2: COMMIT expected after this line"},
+		// What follows are texts that something in the node, or on this machine, makes right.
+		{topo.Nftables, "", ""},
+		{topo.Nftables, nftText, ""},
+		{topo.Nftables, "table ip a { chain b { type filter hook input priority 0; iif \"later\" drop; }; }", ""},
+		{topo.Nftables, "table ip a { chain b { type filter hook output priority 0; skuid \"nobody-yet\" drop; }; }", ""},
+		{topo.Nftables, "table ip a { chain b { ip saddr later drop; }; }", ""},
+		{topo.Nftables, "include \"/nowhere/yet\"\ndrop; }; }", ""},
+		{topo.Nftables, "add rule ip a b drop", ""},
+		{topo.Iptables, iptablesText, ""},
+		{topo.Iptables, fmt.Sprintf(rule, "-m set --match-set later src"), ""},
+		{topo.Iptables, fmt.Sprintf(rule, "-p tcp --dport later"), ""},
+		{topo.Iptables, fmt.Sprintf(rule, "-s later"), ""},
+		{topo.IP6tables, "*filter\n-A OUTPUT -m owner --uid-owner nobody-yet -j DROP\nCOMMIT\n", ""},
+	} {
+		got := strings.Join(refused(ruleset.Check([]topo.Ruleset{{Tool: c.tool, Text: c.text}})), "; ")
+		if got != c.want {
+			t.Errorf("%s %q: told %q, want %q", c.tool, c.text, got, c.want)
+		}
 	}
 }
