@@ -139,13 +139,15 @@ func goesOn(o *verdict.Observation) bool { return o.Flood != nil && o.Flood.Back
 func (o *Options) lab(s *spec.Scenario) labOptions {
 	l := labOptions{snapLen: snapLen(&s.Topology, s.Steps), links: o.Links, repeats: o.Clock == verdict.Virtual, clock: o.Clock, mutated: s.Mutation > 0}
 	for i := range s.Steps {
-		if set := s.Steps[i].Set; set != nil && set.Link >= 0 {
-			l.later = append(l.later, set.Toward[:]...)
-		} else if set != nil && set.Resolver != nil {
-			l.resolvers = append(l.resolvers, set.Resolver)
+		set := s.Steps[i].Set
+		if set == nil {
+			continue
 		}
-		if set := s.Steps[i].Set; set != nil {
-			l.rulesets = append(l.rulesets, set.Rulesets...)
+		l.rulesets = append(l.rulesets, set.Rulesets...)
+		if set.Link >= 0 {
+			l.later = append(l.later, set.Toward[:]...)
+		} else if set.Resolver != nil {
+			l.resolvers = append(l.resolvers, set.Resolver)
 		}
 	}
 	return l

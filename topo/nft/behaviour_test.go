@@ -228,6 +228,15 @@ func (n *network) dialShared(in *netns.NS, from, to netip.AddrPort) (net.Conn, e
 	return n.dialWith(in, d, to)
 }
 
+// connected connects an inside endpoint to a server, and returns both ends.
+func connected(t *testing.T, n *network, from, to netip.AddrPort) (client, server net.Conn) {
+	t.Helper()
+	accepted := n.listenShared(n.server, to)
+	client, err := n.dialShared(n.client, from, to)
+	must(t, err)
+	return client, next(t, accepted)
+}
+
 // TestNoPortIsShared maps two inside endpoints of one port, which Linux's own NAT
 // would give the same outside port toward two destinations (RFC 4787, REQ-3).
 func TestNoPortIsShared(t *testing.T) {

@@ -64,11 +64,7 @@ func TestAMappingLivesAsLongAsAnyOfItsFlows(t *testing.T) {
 			eachFamily(t, func(t *testing.T, fam family) {
 				flow := func(from netip.Addr, port uint16) (client, server net.Conn) {
 					t.Helper()
-					to := netip.AddrPortFrom(serverIP[fam], port)
-					accepted := n.listenShared(n.server, to)
-					client, err := n.dialShared(n.client, netip.AddrPortFrom(from, 5000), to)
-					must(t, err)
-					return client, next(t, accepted)
+					return connected(t, n, netip.AddrPortFrom(from, 5000), netip.AddrPortFrom(serverIP[fam], port))
 				}
 				idle, server := flow(clientIP[fam], 1001)
 				at := addr(server.RemoteAddr())

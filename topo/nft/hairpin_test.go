@@ -32,10 +32,8 @@ func TestTCPHairpinning(t *testing.T) {
 					t.Helper()
 					to := netip.AddrPortFrom(serverIP[fam], ports)
 					ports++
-					accepted := n.listenShared(n.server, to)
-					_, err := n.dialShared(n.client, inside, to)
-					must(t, err)
-					return addr(next(t, accepted).RemoteAddr())
+					_, server := connected(t, n, inside, to)
+					return addr(server.RemoteAddr())
 				}
 				one := netip.AddrPortFrom(clientIP[fam], 5001)
 				let := n.listenShared(n.client, one)

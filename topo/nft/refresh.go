@@ -100,12 +100,17 @@ func expiration(t time.Duration) []byte {
 // refreshMapping refreshes the mapping of the endpoint at one end of a packet,
 // where that is inside.
 func (b *behaviour) refreshMapping(inside endpoint, t time.Duration) rule {
+	key := b.ends(anyProto, inside, b.nat.Mapping)
+	return refreshed(b.lives(b.inside(inside), t), t, b.mapped, b.mappings, key, key[2:3])
+}
+
+// inside matches packets whose one end is not outside.
+func (b *behaviour) inside(end endpoint) []statement {
 	where := notIfname(expr.MetaKeyIIFNAME, "iifname", b.outside)
-	if inside == destination {
+	if end == destination {
 		where = notIfname(expr.MetaKeyOIFNAME, "oifname", b.outside)
 	}
-	key := b.ends(anyProto, inside, b.nat.Mapping)
-	return refreshed(b.lives([]statement{where, implied(isFamily(b.family))}, t), t, b.mapped, b.mappings, key, key[2:3])
+	return []statement{where, implied(isFamily(b.family))}
 }
 
 // refreshPort refreshes the outside port at one end of a packet.
@@ -121,7 +126,7 @@ func refreshed(conditions []statement, t time.Duration, known, data *store, key,
 	const at = other
 	behind := at + key.registers()
 	return rule{name: natRefresh, parts: append(conditions,
-		statement{text: key.String() + " @" + known.name, exprs: append(key.load(at), known.has(at, false))},
+		known.holds(key, at),
 		known.put(opUpdate, key, t, at),
 		data.putData(opUpdate, key, any, t, at, behind).after(any.load(behind)),
 	)}

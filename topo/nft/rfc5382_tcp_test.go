@@ -129,10 +129,7 @@ func TestATCPMappingLivesAsLongAsItsTraffic(t *testing.T) {
 		})
 		inside, to := netip.AddrPortFrom(clientIP[fam], 5000), netip.AddrPortFrom(serverIP[fam], 1001)
 		let := n.listenShared(n.client, inside)
-		accepted := n.listenShared(n.server, to)
-		c, err := n.dialShared(n.client, inside, to)
-		must(t, err)
-		s := next(t, accepted)
+		c, s := connected(t, n, inside, to)
 		seen := addr(s.RemoteAddr())
 		// The sleep is the silence that the mapping has to outlive each time, well below
 		// its timeout, and waits for nothing.
@@ -158,10 +155,8 @@ func TestATCPMappingLivesAsLongAsItsTraffic(t *testing.T) {
 			t.Errorf("a stranger comes in by a mapping that is gone: %v, want ETIMEDOUT", err)
 		}
 		again := netip.AddrPortFrom(serverIP[fam], 1003)
-		anew := n.listenShared(n.server, again)
-		_, err = n.dialShared(n.client, inside, again)
-		must(t, err)
-		if got := addr(next(t, anew).RemoteAddr()); got == seen {
+		_, anew := connected(t, n, inside, again)
+		if got := addr(anew.RemoteAddr()); got == seen {
 			t.Errorf("a new mapping has the port of the old one, %v: it was still there", got)
 		}
 	})

@@ -134,10 +134,8 @@ func TestNoTCPPortIsShared(t *testing.T) {
 	t.Parallel()
 	eachNAT(t, func(t *testing.T, n *network, fam family) {
 		seen := func(from netip.Addr, port uint16) netip.AddrPort {
-			accepted := n.listenShared(n.server, netip.AddrPortFrom(serverIP[fam], port))
-			_, err := n.dialShared(n.client, netip.AddrPortFrom(from, 5000), netip.AddrPortFrom(serverIP[fam], port))
-			must(t, err)
-			return addr(next(t, accepted).RemoteAddr())
+			_, server := connected(t, n, netip.AddrPortFrom(from, 5000), netip.AddrPortFrom(serverIP[fam], port))
+			return addr(server.RemoteAddr())
 		}
 		one, two := seen(clientIP[fam], 1001), seen(client2IP[fam], 1002)
 		if linux := strings.Contains(t.Name(), "linux"); (one == two) != linux {

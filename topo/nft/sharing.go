@@ -24,16 +24,16 @@ import (
 // came in is known with the first packet back.
 //
 //	chain map-ip-tcp {
-//		… meta l4proto . ip saddr . tcp sport @mapped-ip add @shared-ip { … timeout 5d } add @joining-ip { meta l4proto . ip daddr . tcp dport timeout 1s } comment "nat:share"
+//		meta l4proto . ip saddr . tcp sport @mapped-ip add @shared-ip { … timeout 5d } add @joining-ip { meta l4proto . ip daddr . tcp dport timeout 1s } comment "nat:share"
 //	}
 //	chain refresh-ip {
-//		iifname != "eth1" … meta l4proto . ip saddr . th sport @shared-ip update @shared-ip { … timeout 5d } … add @joining-ip { meta l4proto . ip daddr . th dport timeout 1s } comment "nat:share"
-//		oifname != "eth1" … meta l4proto . ip daddr . th dport @shared-ip update @shared-ip { … timeout 5d } … comment "nat:share"
+//		iifname != "eth1" ct expiration < 5d meta l4proto . ip saddr . tcp sport @shared-ip update @shared-ip { … timeout 5d } … add @joining-ip { meta l4proto . ip daddr . tcp dport timeout 1s } comment "nat:share"
+//		oifname != "eth1" ct expiration < 5d meta l4proto . ip daddr . tcp dport @shared-ip update @shared-ip { … timeout 5d } … comment "nat:share"
 //	}
 //	chain refresh-out-ip {
-//		ip saddr 198.18.0.1 … meta l4proto . ip daddr . th dport @joining-ip delete @joining-ip { … } add @shared-ports-ip { meta l4proto . th sport timeout 5d } comment "nat:share"
-//		oifname != "eth1" … ct status ! confirmed … meta l4proto . ip daddr . th dport @mapped-ip add @shared-ip { … timeout 5d } comment "nat:share"
-//		ip saddr 198.18.0.1 … meta l4proto . th sport @shared-ports-ip update @shared-ports-ip { … timeout 5d } … comment "nat:share"
+//		ip saddr 198.18.0.1 meta l4proto . ip daddr . tcp dport @joining-ip delete @joining-ip { … } add @shared-ports-ip { meta l4proto . tcp sport timeout 5d } comment "nat:share"
+//		oifname != "eth1" ct status ! confirmed ct status dnat meta l4proto . ip daddr . tcp dport @mapped-ip add @shared-ip { … timeout 5d } comment "nat:share"
+//		ip saddr 198.18.0.1 ct expiration < 5d meta l4proto . tcp sport @shared-ports-ip update @shared-ports-ip { … timeout 5d } … comment "nat:share"
 //	}
 type sharing struct {
 	*behaviour
@@ -65,39 +65,35 @@ const moment = time.Second
 // join notes that a flow's first packet finds a mapping.
 func (s *sharing) join(proto string) rule {
 	inner, to := s.ends(proto, source, s.nat.Mapping), s.ends(proto, destination, topo.EndpointIndependent)
-	return rule{name: natShare, parts: append(s.of(proto),
-		statement{text: inner.String() + " @" + s.mapped.name, exprs: append(inner.load(portKey), s.mapped.has(portKey, false))},
+	is := s.is(proto) // which the keys imply
+	return rule{name: natShare, parts: []statement{
+		implied(is[0]), implied(is[1]),
+		s.mapped.holds(inner, portKey),
 		s.shared.put(opAdd, inner, s.idle(proto), portKey),
 		s.joining.put(opAdd, to, moment, portKey).after(to.load(portKey)),
-	)}
-}
-
-// of matches packets of a family and a protocol, both of which the keys that follow
-// imply.
-func (s *sharing) of(proto string) []statement {
-	is := s.is(proto)
-	return []statement{implied(is[0]), implied(is[1])}
+	}}
 }
 
 // joinOut notes the port that a packet leaves from which is on its way out of a shared
 // mapping.
 func (s *sharing) joinOut(proto string) rule {
 	to, port := s.ends(proto, destination, topo.EndpointIndependent), concat{protocolField(), portField(proto, "sport")}
-	return rule{name: natShare, parts: append([]statement{s.ownAddress("saddr")}, append(s.of(proto)[1:],
-		statement{text: to.String() + " @" + s.joining.name, exprs: append(to.load(portKey), s.joining.has(portKey, false))},
+	return rule{name: natShare, parts: []statement{
+		s.ownAddress("saddr"), implied(s.is(proto)[1]),
+		s.joining.holds(to, portKey),
 		s.joining.remove(to, portKey),
 		s.sharedPorts.put(opAdd, port, s.idle(proto), portKey).after(port.load(portKey)),
-	)...)}
+	}}
 }
 
 // joinIn notes that a flow from the outside has found a mapping, and was let in.
 func (s *sharing) joinIn(proto string) rule {
 	inner := s.ends(proto, destination, s.nat.Mapping)
-	return rule{name: natShare, parts: append([]statement{notIfname(expr.MetaKeyOIFNAME, "oifname", s.outside)}, append(s.of(proto),
+	return rule{name: natShare, parts: append(s.inside(destination), implied(s.is(proto)[1]),
 		ctBits(expr.CtKeySTATUS, "ct status ! confirmed", ctStatusConfirmed, expr.CmpOpEq), ctDNAT(),
-		statement{text: inner.String() + " @" + s.mapped.name, exprs: append(inner.load(portKey), s.mapped.has(portKey, false))},
+		s.mapped.holds(inner, portKey),
 		s.shared.put(opAdd, inner, s.idle(proto), portKey),
-	)...)}
+	)}
 }
 
 // extend gives what is shared the lifetime of an idle flow, with every packet that has
@@ -111,12 +107,8 @@ func (s *sharing) extend(through, in, out *chain) {
 }
 
 func (s *sharing) extendMapping(inside endpoint, proto string) rule {
-	where := notIfname(expr.MetaKeyIIFNAME, "iifname", s.outside)
-	if inside == destination {
-		where = notIfname(expr.MetaKeyOIFNAME, "oifname", s.outside)
-	}
 	key := s.ends(proto, inside, s.nat.Mapping)
-	r := s.extended([]statement{where, implied(isFamily(s.family))}, proto, s.shared, s.mapped, s.mappings, key, key[2:3])
+	r := s.extended(s.inside(inside), proto, s.shared, s.mapped, s.mappings, key, key[2:3])
 	if inside == source {
 		to := s.ends(proto, destination, topo.EndpointIndependent)
 		r.parts = append(r.parts, s.joining.put(opAdd, to, moment, portKey).after(to.load(portKey)))
@@ -134,7 +126,7 @@ func (s *sharing) extendPort(outside endpoint, proto string) rule {
 func (s *sharing) extended(where []statement, proto string, shared, known, data *store, key, any concat) rule {
 	t := s.idle(proto)
 	conditions := append(where, implied(s.is(proto)[1]), expiresBefore(t),
-		statement{text: key.String() + " @" + shared.name, exprs: append(key.load(other), shared.has(other, false))},
+		shared.holds(key, other),
 		shared.put(opUpdate, key, t, other))
 	r := refreshed(conditions, t, known, data, key, any)
 	r.name = natShare

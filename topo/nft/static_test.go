@@ -32,11 +32,7 @@ func TestStaticIsAnAddressOfItsOwn(t *testing.T) {
 
 		tcp := func(from netip.AddrPort, to uint16) netip.AddrPort {
 			t.Helper()
-			at := netip.AddrPortFrom(serverIP[fam], to)
-			accepted := n.listenShared(n.server, at)
-			c, err := n.dialShared(n.client, from, at)
-			must(t, err)
-			s := next(t, accepted)
+			c, s := connected(t, n, from, netip.AddrPortFrom(serverIP[fam], to))
 			must(t, roundTrip(c, s))
 			must(t, roundTrip(s, c))
 			return addr(s.RemoteAddr())

@@ -65,6 +65,11 @@ func (s *store) has(key uint32, absent bool) expr.Any {
 	return &expr.Lookup{SourceRegister: register32(key), SetName: s.name, Invert: absent}
 }
 
+// holds is `… @taken` of a key, which is in registers from one on then.
+func (s *store) holds(key concat, register uint32) statement {
+	return statement{text: key.String() + " @" + s.name, exprs: append(key.load(register), s.has(register, false))}
+}
+
 // get puts the data of the key in the registers from key on into those from into
 // on. The rule does not match where there is none.
 func (s *store) get(key, into uint32) expr.Any {
